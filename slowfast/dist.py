@@ -1,0 +1,142 @@
+"""Processes: who am I, how many are we, and how a function is started on all of them."""
+
+from __future__ import annotations
+
+import datetime
+import os
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlparse
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+
+def rank() -> int:
+    return dist.get_rank() if _is_on() else 0
+
+
+def world_size() -> int:
+    return dist.get_world_size() if _is_on() else 1
+
+
+def local_rank() -> int:
+    """Rank on this machine: the number of the GPU to use."""
+    return int(os.environ.get("LOCAL_RANK", "0"))
+
+
+def is_main() -> bool:
+    return rank() == 0
+
+
+def barrier() -> None:
+    if _is_on():
+        dist.barrier()
+
+
+def gather_objects(value: Any) -> list[Any]:
+    """What every rank holds, in the order of ranks, on every rank."""
+    if not _is_on():
+        return [value]
+    values: list[Any] = [None] * world_size()
+    dist.all_gather_object(values, value)
+    return values
+
+
+def broadcast_object(value: Any) -> Any:
+    """Rank 0's value, on every rank."""
+    if not _is_on():
+        return value
+    box = [value]
+    dist.broadcast_object_list(box, src=0)
+    return box[0]
+
+
+def all_reduce_sum(value: Tensor) -> Tensor:
+    """Sum over ranks, in place."""
+    if _is_on():
+        dist.all_reduce(value)
+    return value
+
+
+def any_rank(flag: Tensor) -> Tensor:
+    """Whether a flag (0 or 1, float) is set on any rank, in place and on every rank."""
+    if _is_on():
+        dist.all_reduce(flag, op=dist.ReduceOp.MAX)
+    return flag
+
+
+def started_outside() -> bool:
+    """Whether torchrun (or another launcher) has already made the processes."""
+    return "RANK" in os.environ and "WORLD_SIZE" in os.environ
+
+
+def launch(
+    function: Callable[..., Any],
+    *args: Any,
+    processes: int = 1,
+    machines: int = 1,
+    machine: int = 0,
+    init_method: str | None = None,
+    backend: str = "gloo",
+    timeout_minutes: float = 30.0,
+) -> Any:
+    """Run ``function(*args)`` on every process and return what rank 0 returned.
+
+    One process runs here. Several are started by torch's elastic launcher on a free port, or at
+    ``init_method`` ("tcp://host:port") when there is more than one machine. Under torchrun the
+    processes exist already, and the environment says who this one is.
+
+    Args:
+        processes: processes on this machine.
+        machines, machine: how many machines there are and which one this is, from 0.
+        backend: "nccl" or "gloo".
+        timeout_minutes: how long a collective may wait for the slowest process.
+
+    Raises:
+        ValueError: several machines without an address where they meet.
+    """
+    if started_outside():
+        return _run_worker(function, args, backend, timeout_minutes)
+    if processes * machines == 1:
+        return function(*args)
+    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+    address = urlparse(init_method or "").netloc
+    if machines > 1 and not address:
+        raise ValueError(
+            f"{machines} machines (NUM_SHARDS) need an address where they meet: pass "
+            "--init_method tcp://HOST:PORT with the host name of the machine with SHARD_ID 0"
+        )
+    config = LaunchConfig(
+        min_nodes=machines,
+        max_nodes=machines,
+        nproc_per_node=processes,
+        run_id="slowfast",
+        rdzv_backend="static" if machines > 1 else "c10d",
+        rdzv_endpoint=address if machines > 1 else "localhost:0",
+        rdzv_configs={"rank": machine, "timeout": timeout_minutes * 60},
+        max_restarts=0,
+        monitor_interval=0.5,
+    )
+    results = elastic_launch(config, _run_worker)(function, args, backend, timeout_minutes)
+    return results.get(0)
+
+
+def _run_worker(
+    function: Callable[..., Any], args: tuple[Any, ...], backend: str, timeout_minutes: float
+) -> Any:
+    if backend == "nccl":
+        torch.cuda.set_device(local_rank())
+    if int(os.environ["WORLD_SIZE"]) == 1:
+        return function(*args)
+    dist.init_process_group(backend, timeout=datetime.timedelta(minutes=timeout_minutes))
+    try:
+        return function(*args)
+    finally:
+        dist.destroy_process_group()
+
+
+def _is_on() -> bool:
+    return dist.is_available() and dist.is_initialized()

@@ -1,0 +1,1 @@
+"""Checkpoints: the public layout, written atomically, loaded strictly."""

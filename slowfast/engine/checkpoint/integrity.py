@@ -1,0 +1,79 @@
+"""Checkpoint files that are either whole or not there, and a hash that tells."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+
+
+class CheckpointError(ValueError):
+    """A checkpoint cannot be used: where, what was expected, what was found, what to change."""
+
+
+def hash_file(path: Path) -> str:
+    """SHA-256 of the content, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def hash_path(path: Path) -> Path:
+    """Where the hash of a checkpoint is kept; ``sha256sum -c`` reads it."""
+    return path.with_name(path.name + ".sha256")
+
+
+def save_atomically(content: Any, path: Path) -> None:
+    """``torch.save`` so that a crash leaves the old file or the new one, never a part of one.
+
+    The file is written beside its name, synced, hashed and renamed. The hash file lists the
+    old and the new hash while the rename is under way, so that it fits whichever survives.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with part.open("wb") as file:
+            torch.save(content, file)
+            file.flush()
+            os.fsync(file.fileno())
+        new = hash_file(part)
+        old = _known_hashes(path) if path.exists() else []
+        _write_hashes(path, [*old, new])
+        os.replace(part, path)
+        _write_hashes(path, [new])
+        _sync_folder(path.parent)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def is_whole(path: Path) -> bool | None:
+    """Whether the content fits its hash; None if nobody recorded one (a foreign checkpoint)."""
+    known = _known_hashes(path)
+    return hash_file(path) in known if known else None
+
+
+def _known_hashes(path: Path) -> list[str]:
+    beside = hash_path(path)
+    if not beside.exists():
+        return []
+    return [line.split()[0] for line in beside.read_text().splitlines() if line.strip()]
+
+
+def _write_hashes(path: Path, hashes: list[str]) -> None:
+    beside = hash_path(path)
+    part = beside.with_name(f".{beside.name}.{os.getpid()}.part")
+    with part.open("w") as file:
+        file.writelines(f"{value}  {path.name}\n" for value in hashes)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(part, beside)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the rename itself survive a power cut; only POSIX can open a folder."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        os.fsync(descriptor)
+        os.close(descriptor)

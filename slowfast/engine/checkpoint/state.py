@@ -1,0 +1,114 @@
+"""Checkpoints on disk: their names, their layout, and finding the one to go on from.
+
+The layout is the public one (``epoch``, ``model_state``, ``optimizer_state``, ``cfg``,
+``scaler_state``) with one entry of ours, ``slowfast``, that holds the exact position in the
+epoch and what a prediction needs. Readers of the public layout ignore it.
+"""
+
+from __future__ import annotations
+
+import pickle
+import re
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from slowfast.engine.checkpoint.integrity import (
+    CheckpointError,
+    hash_path,
+    is_whole,
+    save_atomically,
+)
+from slowfast.log import LOGGER
+from slowfast.paths import PATHS, local_path
+
+_NAME = re.compile(r"checkpoint_epoch_(\d{5})(?:_step_(\d{8}))?\.pyth$")
+
+
+def checkpoint_folder(output_dir: str | Path) -> Path:
+    return Path(output_dir) / "checkpoints"
+
+
+def checkpoint_path(output_dir: str | Path, epoch: int, *, step: int = 0, task: str = "") -> Path:
+    """File of the state after ``epoch`` whole epochs and ``step`` batches of the next one."""
+    prefix = f"{task}_" if task else ""
+    suffix = f"_step_{step:08d}" if step else ""
+    return checkpoint_folder(output_dir) / f"{prefix}checkpoint_epoch_{epoch:05d}{suffix}.pyth"
+
+
+def best_path(output_dir: str | Path, *, task: str = "") -> Path:
+    prefix = f"{task}_" if task else ""
+    return checkpoint_folder(output_dir) / f"{prefix}checkpoint_best.pyth"
+
+
+def list_checkpoints(output_dir: str | Path, *, task: str = "") -> list[Path]:
+    """All checkpoints of a run, the one that is furthest in training first."""
+    prefix = f"{task}_" if task else ""
+    found: list[tuple[int, int, Path]] = []
+    folder = checkpoint_folder(output_dir)
+    for path in folder.iterdir() if folder.is_dir() else []:
+        match = _NAME.match(path.name.removeprefix(prefix)) if path.name.startswith(prefix) else None
+        if match:
+            found.append((int(match[1]), int(match[2] or 0), path))
+    return [path for _, _, path in sorted(found, reverse=True)]
+
+
+def newest_whole(output_dir: str | Path, *, task: str = "") -> Path | None:
+    """The furthest checkpoint whose content fits its hash; damaged ones are named and passed."""
+    for path in list_checkpoints(output_dir, task=task):
+        if is_whole(path) is False:
+            LOGGER.warning(
+                "%s does not fit its hash (%s): it was damaged after it was written; "
+                "trying the one before it",
+                path,
+                hash_path(path).name,
+            )
+            continue
+        return path
+    return None
+
+
+def remove_steps_before(output_dir: str | Path, newest: Path, *, keep: int, task: str = "") -> None:
+    """Delete mid-epoch checkpoints that ``newest`` replaces; epoch checkpoints stay."""
+    older = [p for p in list_checkpoints(output_dir, task=task) if "_step_" in p.name]
+    for path in [p for p in older if p != newest][max(keep - ("_step_" in newest.name), 0) :]:
+        path.unlink()
+        hash_path(path).unlink(missing_ok=True)
+
+
+def read_checkpoint(path: str | Path) -> dict[str, Any]:
+    """Load a ``.pyth`` file on the CPU; nothing in it is executed.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, or not a checkpoint.
+    """
+    if not PATHS.exists(str(path)):
+        raise CheckpointError(f"{path}: there is no such checkpoint; check the path")
+    file = Path(local_path(str(path)))
+    if is_whole(file) is False:
+        raise CheckpointError(
+            f"{path}: the content does not fit {hash_path(file).name}, so the file was damaged "
+            "after it was written; use another checkpoint or copy it again"
+        )
+    try:
+        content = torch.load(file, map_location="cpu", weights_only=True)
+    except (RuntimeError, pickle.UnpicklingError, EOFError, OSError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
+        raise CheckpointError(
+            f"{path}: expected a PyTorch checkpoint that holds tensors and plain values, but "
+            f"reading it failed ({reason[:200]}); the file is damaged, of another kind, or "
+            "holds objects that could run code"
+        ) from error
+    if isinstance(content, dict) and "model_state" in content:
+        return content
+    if isinstance(content, dict) and content and all(torch.is_tensor(v) for v in content.values()):
+        return {"model_state": content}  # a bare state dict
+    keys = sorted(map(str, content))[:8] if isinstance(content, dict) else type(content).__name__
+    raise CheckpointError(
+        f"{path}: expected an entry 'model_state' or a plain state dict, found {keys}"
+    )
+
+
+def write_checkpoint(path: Path, content: dict[str, Any]) -> None:
+    save_atomically(content, path)
