@@ -48,7 +48,9 @@ def list_checkpoints(output_dir: str | Path, *, task: str = "") -> list[Path]:
     found: list[tuple[int, int, Path]] = []
     folder = checkpoint_folder(output_dir)
     for path in folder.iterdir() if folder.is_dir() else []:
-        match = _NAME.match(path.name.removeprefix(prefix)) if path.name.startswith(prefix) else None
+        match = (
+            _NAME.match(path.name.removeprefix(prefix)) if path.name.startswith(prefix) else None
+        )
         if match:
             found.append((int(match[1]), int(match[2] or 0), path))
     return [path for _, _, path in sorted(found, reverse=True)]

@@ -1,0 +1,69 @@
+"""Make the built-in data set, or look over a list of videos before training on it."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from slowfast.cli.errors import explain_errors
+from slowfast.data.check import check_list
+from slowfast.data.datasets.motions import make_motions
+
+EXAMPLE = """examples:
+  %(prog)s motions --out data/motions                       1,440 clips in 12 classes
+  %(prog)s check --list lists/train.csv --prefix /videos    decode every file once, name the bad ones
+"""
+
+
+def main(argv: Sequence[str] | None = None, *, program: str = "slowfast data") -> int:
+    args = parse_args(argv, program)
+    return explain_errors(program, lambda: args.action(args))
+
+
+def _make(args: argparse.Namespace) -> int:
+    sizes = tuple(args.sizes)
+    folder = make_motions(args.out, seed=args.seed, sizes=sizes, workers=args.workers)
+    print(f"{sum(sizes)} clips (train, val, test: {', '.join(map(str, sizes))}) in {folder}")
+    return 0
+
+
+def _check(args: argparse.Namespace) -> int:
+    bad = 0
+    total = 0
+    for path, cause in check_list(
+        Path(args.list), prefix=args.prefix, separator=args.separator, workers=args.workers
+    ):
+        total += 1
+        if cause:
+            bad += 1
+            print(f"{path}: {cause}" if path not in cause else cause)
+    print(f"{total} videos, {bad} cannot be read")
+    return 1 if bad else 0
+
+
+def parse_args(argv: Sequence[str] | None, program: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog=program,
+        description=__doc__,
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    jobs = parser.add_subparsers(dest="job", metavar="JOB", required=True)
+
+    motions = jobs.add_parser("motions", help="make the built-in data set")
+    motions.add_argument("--out", type=Path, default=Path("data/motions"), metavar="DIR")
+    motions.add_argument("--seed", type=int, default=0)
+    motions.add_argument(
+        "--sizes", type=int, nargs=3, default=[960, 240, 240], metavar=("TRAIN", "VAL", "TEST")
+    )
+    motions.add_argument("--workers", type=int, default=2, help="processes (2)")
+    motions.set_defaults(action=_make)
+
+    check = jobs.add_parser("check", help="decode every file of a list once")
+    check.add_argument("--list", required=True, metavar="FILE", help="train.csv or the like")
+    check.add_argument("--prefix", default="", metavar="DIR", help="DATA.PATH_PREFIX")
+    check.add_argument("--separator", default=" ", help="DATA.PATH_LABEL_SEPARATOR (a space)")
+    check.add_argument("--workers", type=int, default=2, help="processes (2)")
+    check.set_defaults(action=_check)
+    return parser.parse_args(argv)

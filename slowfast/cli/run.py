@@ -1,0 +1,131 @@
+"""Train and/or test, as the YAML says; tools/run_net.py is this command."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from slowfast import dist
+from slowfast.cli.errors import explain_errors
+from slowfast.config import explain, load_cfg
+from slowfast.engine.test import test
+from slowfast.engine.train import Interrupted, train
+from slowfast.viz.report import write_report
+
+EXAMPLE = """examples:
+  %(prog)s --cfg configs/Kinetics/SLOWFAST_8x8_R50.yaml DATA.PATH_TO_DATA_DIR lists/kinetics
+  %(prog)s --cfg configs/Kinetics/SLOW_8x8_R50.yaml NUM_GPUS 0 TRAIN.BATCH_SIZE 8 OUTPUT_DIR runs/slow
+  %(prog)s --cfg FILE.yaml --print-config          show the merged config and where values come from
+The same command goes on from the newest checkpoint of OUTPUT_DIR if it was stopped.
+"""
+
+
+def main(argv: Sequence[str] | None = None, *, program: str = "slowfast run") -> int:
+    args = parse_args(argv, program)
+    return explain_errors(program, lambda: _run_all(args))
+
+
+def _run_all(args: argparse.Namespace) -> int:
+    # All configs are read before any is run: a typo in the second one costs no training.
+    loaded = []
+    for path in args.cfg_files:
+        overrides = _overrides(args)
+        loaded.append((path, load_cfg(path, overrides=overrides)))
+        if args.print_config:
+            _print_config(path, overrides)
+    if args.print_config:
+        return 0
+    for _, cfg in loaded:
+        try:
+            _launch(cfg, args.init_method)
+        except Interrupted as stopped:
+            print(stopped)
+            return stopped.exit_code
+    return 0
+
+
+def _launch(cfg: Any, init_method: str | None) -> None:
+    settings = {
+        "processes": max(cfg.NUM_GPUS, 1),
+        "machines": cfg.NUM_SHARDS,
+        "machine": cfg.SHARD_ID,
+        "init_method": init_method,
+        "backend": cfg.DIST_BACKEND if cfg.NUM_GPUS else "gloo",
+        "timeout_minutes": cfg.DIST_TIMEOUT_MINUTES,
+    }
+    if cfg.TRAIN.ENABLE:
+        dist.launch(train, cfg, **settings)
+    if cfg.TEST.ENABLE:
+        dist.launch(test, cfg, **settings)
+    if cfg.REPORT.ENABLE and cfg.SHARD_ID == 0 and dist.first_process():
+        path = write_report(cfg.OUTPUT_DIR, num_mistakes=cfg.REPORT.NUM_MISTAKES)
+        print(f"report: {Path(path).resolve()}")
+
+
+def _overrides(args: argparse.Namespace) -> list[str]:
+    """KEY VALUE pairs of the line, with the flags that stand for keys."""
+    pairs = list(args.opts)
+    if args.num_shards is not None:
+        pairs += ["NUM_SHARDS", str(args.num_shards)]
+    if args.shard_id is not None:
+        pairs += ["SHARD_ID", str(args.shard_id)]
+    if args.allow_partial:
+        pairs += ["TRAIN.ALLOW_PARTIAL", "True"]
+    return pairs
+
+
+def _print_config(path: str, overrides: list[str]) -> None:
+    from slowfast.config import dump_cfg
+
+    print(dump_cfg(load_cfg(path, overrides=overrides)))
+    rows = explain(path, overrides)
+    print(f"# {path}: {len(rows)} values differ from the defaults")
+    width = max((len(key) for key, _, _ in rows), default=0)
+    for key, value, origin in rows:
+        print(f"# {key:<{width}}  {value!r}  ({origin})")
+
+
+def parse_args(argv: Sequence[str] | None, program: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog=program,
+        description=__doc__,
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--cfg",
+        "--cfg_files",
+        dest="cfg_files",
+        nargs="+",
+        required=True,
+        metavar="YAML",
+        help="config files, run one after the other",
+    )
+    parser.add_argument(
+        "--init_method",
+        metavar="tcp://HOST:PORT",
+        help="where several machines meet (default for one machine: a free port)",
+    )
+    parser.add_argument("--num_shards", type=int, metavar="N", help="machines (NUM_SHARDS)")
+    parser.add_argument(
+        "--shard_id", type=int, metavar="I", help="which machine this is, from 0 (SHARD_ID)"
+    )
+    parser.add_argument(
+        "--allow-partial",
+        action="store_true",
+        help="start from a checkpoint that fits in part (TRAIN.ALLOW_PARTIAL)",
+    )
+    parser.add_argument(
+        "--print-config",
+        action="store_true",
+        help="print the merged config and where each value came from, and stop",
+    )
+    parser.add_argument(
+        "opts",
+        nargs=argparse.REMAINDER,
+        metavar="KEY VALUE",
+        help="overrides, last on the line: TRAIN.BATCH_SIZE 16 NUM_GPUS 2",
+    )
+    return parser.parse_args(argv)

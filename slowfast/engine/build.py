@@ -1,0 +1,147 @@
+"""The one place where a config becomes objects: device, network, task, optimizer, loaders."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+
+from slowfast import dist
+from slowfast.data.datasets.build import build_loader, input_stage_from_cfg
+from slowfast.data.loader import EvalLoader, TrainLoader
+from slowfast.engine.meters import Means
+from slowfast.engine.optim import optimizer_from_cfg
+from slowfast.engine.schedule import Policy, schedule_from_cfg
+from slowfast.engine.step import Stepper
+from slowfast.models.build import build_model
+from slowfast.tasks.base import Task
+from slowfast.tasks.classification import Classification
+from slowfast.tasks.losses import make_loss
+
+
+@dataclass
+class Position:
+    """How far training is: whole epochs done, and batches done of the one under way."""
+
+    epoch: int = 0
+    batch: int = 0
+
+
+@dataclass
+class Trainer:
+    """Everything that training changes or calls; `build_trainer` makes it from a config."""
+
+    net: nn.Module  # the bare network: its names are the checkpoint's
+    model: nn.Module  # what is called: the network, or it compiled and wrapped
+    task: Task
+    stepper: Stepper
+    schedule: Policy
+    loader: TrainLoader
+    val_loader: EvalLoader | None
+    device: torch.device
+    class_names: list[str]
+    position: Position = field(default_factory=Position)
+    best: dict[str, float] = field(default_factory=dict)  # lowest error so far, by name
+    epoch_means: Means = field(default_factory=Means)
+    window_means: Means = field(default_factory=Means)  # since the last log line
+
+
+def device_from_cfg(cfg: Any) -> torch.device:
+    """The CPU for ``NUM_GPUS 0``, else this process's GPU.
+
+    Raises:
+        ValueError: more GPUs are asked for than this machine has.
+    """
+    if cfg.NUM_GPUS == 0:
+        return torch.device("cpu")
+    found = torch.cuda.device_count()
+    if cfg.NUM_GPUS > found:
+        raise ValueError(
+            f"NUM_GPUS is {cfg.NUM_GPUS}, but PyTorch finds {found} CUDA device(s) here; "
+            "set NUM_GPUS 0 to run on the CPU, or to the number you have (and TRAIN.BATCH_SIZE "
+            "to fit, with SOLVER.BASE_LR scaled by the same factor)"
+        )
+    return torch.device("cuda", dist.local_rank())
+
+
+def amp_dtype_from_cfg(cfg: Any, *, enabled: bool) -> torch.dtype | None:
+    """Precision of the forward pass; None for float32.
+
+    Raises:
+        ValueError: ``TRAIN.AMP_DTYPE`` names no half-precision type.
+    """
+    if not enabled:
+        return None
+    kinds = {"float16": torch.float16, "bfloat16": torch.bfloat16}
+    if cfg.TRAIN.AMP_DTYPE not in kinds:
+        raise ValueError(f"TRAIN.AMP_DTYPE is {cfg.TRAIN.AMP_DTYPE!r}; use one of {list(kinds)}")
+    return kinds[cfg.TRAIN.AMP_DTYPE]
+
+
+def build_network(cfg: Any, device: torch.device) -> nn.Module:
+    """The network of MODEL with the initial weights of ``RNG_SEED``, on the device."""
+    torch.manual_seed(cfg.RNG_SEED)
+    net = build_model(cfg).to(device)
+    if cfg.MODEL.CHANNELS_LAST:
+        net = net.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+    return net
+
+
+def wrap_model(net: nn.Module, cfg: Any, device: torch.device) -> nn.Module:
+    """Compile and distribute; the network inside keeps its own names."""
+    model: nn.Module = net
+    if cfg.MODEL.COMPILE:
+        model = torch.compile(model)  # type: ignore[assignment]
+    if dist.world_size() > 1:
+        ids = [device.index] if device.type == "cuda" else None
+        model = nn.parallel.DistributedDataParallel(
+            model, device_ids=ids, gradient_as_bucket_view=True
+        )
+    return model
+
+
+def build_task(cfg: Any) -> Task:
+    return Classification(
+        inputs=input_stage_from_cfg(cfg),
+        criterion=make_loss(cfg.MODEL.LOSS_FUNC, label_smoothing=cfg.MODEL.LABEL_SMOOTHING),
+        num_classes=cfg.MODEL.NUM_CLASSES,
+    )
+
+
+def build_stepper(
+    net: nn.Module, model: nn.Module, task: Task, cfg: Any, device: torch.device
+) -> Stepper:
+    amp = amp_dtype_from_cfg(cfg, enabled=cfg.TRAIN.MIXED_PRECISION)
+    limit = float("inf")
+    return Stepper(
+        model=model,
+        loss_fn=task.loss,
+        optimizer=optimizer_from_cfg(net, cfg),
+        # bfloat16 has the range of float32, so only float16 needs its gradients scaled.
+        scaler=torch.amp.GradScaler(device.type, enabled=amp is torch.float16),
+        amp_dtype=amp,
+        clip_norm=cfg.SOLVER.CLIP_GRAD_L2NORM or limit,
+        clip_value=cfg.SOLVER.CLIP_GRAD_VAL or limit,
+    )
+
+
+def build_trainer(cfg: Any) -> Trainer:
+    device = device_from_cfg(cfg)
+    net = build_network(cfg, device)
+    model = wrap_model(net, cfg, device)
+    task = build_task(cfg)
+    shard = {"rank": dist.rank(), "world": dist.world_size()}
+    loader = build_loader(cfg, "train", **shard)
+    return Trainer(
+        net=net,
+        model=model,
+        task=task,
+        stepper=build_stepper(net, model, task, cfg, device),
+        schedule=schedule_from_cfg(cfg),
+        loader=loader,
+        val_loader=build_loader(cfg, "val", **shard),
+        device=device,
+        class_names=class_names_from_cfg(cfg),
+    )

@@ -1,0 +1,82 @@
+"""The record of a run: log lines, `metrics.jsonl` and TensorBoard, all from one call."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import simplejson
+
+from slowfast import dist
+from slowfast.log import MetricsLog
+
+
+class Journal:
+    """Where a run writes its figures; ranks other than 0 write nowhere.
+
+    Args:
+        output_dir: folder of the run.
+        tensorboard_dir: folder of the event files; None writes none.
+    """
+
+    def __init__(self, output_dir: str | Path, *, tensorboard_dir: Path | None = None) -> None:
+        folder = Path(output_dir) if dist.is_main() else None
+        self._metrics = MetricsLog(folder)
+        self._board = None
+        if folder is not None and tensorboard_dir is not None:
+            from torch.utils.tensorboard import SummaryWriter
+
+            self._board = SummaryWriter(str(tensorboard_dir))
+
+    def write(self, record: dict[str, Any], *, step: int | None = None) -> None:
+        """Write one record; its numbers also go to TensorBoard if ``step`` is given."""
+        self._metrics.write(record)
+        if self._board is None or step is None:
+            return
+        kind = "Train" if record["_type"].startswith("train") else "Val"
+        for name, value in record.items():
+            if isinstance(value, float):
+                self._board.add_scalar(f"{kind}/{name}", value, step)
+
+    def records(self) -> list[dict[str, Any]]:
+        """All records so far; a last line cut short by a crash is left out."""
+        if self._metrics.path is None or not self._metrics.path.exists():
+            return []
+        lines = self._metrics.path.read_text().splitlines()
+        return [record for record in map(_parse, lines) if record is not None]
+
+    def rewind(self, *, epoch: int, batch: int) -> None:
+        """Drop what was written after this position: a resumed run writes it again.
+
+        Args:
+            epoch, batch: whole epochs done, and batches done of the one under way.
+        """
+        if self._metrics.path is None or not self._metrics.path.exists():
+            return
+        kept = [r for r in self.records() if _is_before(r, epoch, batch)]
+        part = self._metrics.path.with_suffix(".part")
+        part.write_text("".join(simplejson.dumps(r, ignore_nan=True) + "\n" for r in kept))
+        os.replace(part, self._metrics.path)
+
+    def close(self) -> None:
+        if self._board is not None:
+            self._board.close()
+
+
+def _parse(line: str) -> dict[str, Any] | None:
+    try:
+        record = simplejson.loads(line)
+    except simplejson.JSONDecodeError:
+        return None
+    return record if isinstance(record, dict) else None
+
+
+def _is_before(record: dict[str, Any], epoch: int, batch: int) -> bool:
+    """Whether a record was written at or before ``batch`` batches into epoch ``epoch`` (from 0)."""
+    at = record.get("epoch")  # counts from 1
+    if at is None:
+        return False  # of a test: the run it belongs to was not over
+    if record["_type"] == "train_iter" and at == epoch + 1:
+        return record["iter"] <= batch
+    return at <= epoch

@@ -1,0 +1,158 @@
+"""What the user watches: means, speed, time left, and how long the loop waited for data."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+if sys.platform != "win32":
+    import resource
+
+T = TypeVar("T")
+
+WAIT_LIMIT = 0.3  # waiting for data longer than this share of the time is called the limit
+
+
+class Means:
+    """Sample-weighted means of scalars that stay on the device until they are read."""
+
+    def __init__(self) -> None:
+        self.sums: dict[str, Tensor] = {}
+        self.count = 0
+
+    def update(self, values: Mapping[str, Tensor], count: int) -> None:
+        for name, value in values.items():
+            # float64 keeps the mean of an epoch exact to the digits shown.
+            term = value.detach().to(torch.float64) * count
+            self.sums[name] = self.sums[name] + term if name in self.sums else term
+        self.count += count
+
+    def read(self) -> dict[str, float]:
+        """The means, as numbers; this waits for the device."""
+        return {name: value.item() / max(self.count, 1) for name, value in self.sums.items()}
+
+    def state(self) -> dict[str, Any]:
+        return {"sums": {k: v.item() for k, v in self.sums.items()}, "count": self.count}
+
+    def reset(self) -> None:
+        self.sums, self.count = {}, 0
+
+    def load(self, state: Mapping[str, Any], *, device: torch.device) -> None:
+        """Add a saved state."""
+        for name, value in state["sums"].items():
+            term = torch.tensor(value, dtype=torch.float64, device=device)
+            self.sums[name] = self.sums[name] + term if name in self.sums else term
+        self.count += int(state["count"])
+
+
+@dataclass
+class Clock:
+    """Where the time of a loop goes: waiting for the next batch, or using it."""
+
+    waited: float = 0.0
+    worked: float = 0.0
+    clips: int = 0
+    _since: float = field(default_factory=time.perf_counter)
+
+    def batches(self, source: Iterable[T]) -> Iterator[T]:
+        """Yield from ``source`` and count the time each `next` takes as waiting."""
+        self._since = time.perf_counter()
+        iterator = iter(source)
+        while True:
+            try:
+                item = next(iterator)
+            except StopIteration:
+                return
+            now = time.perf_counter()
+            self.waited += now - self._since
+            self._since = now
+            yield item
+            now = time.perf_counter()
+            self.worked += now - self._since
+            self._since = now
+
+    def update(self, clips: int) -> None:
+        self.clips += clips
+
+    def snapshot(self) -> tuple[float, float, int]:
+        """(waited, worked, clips) up to this moment, the running iteration included."""
+        return self.waited, self.worked + time.perf_counter() - self._since, self.clips
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Rates between two snapshots of a `Clock`."""
+
+    seconds: float
+    data_wait: float  # share of the time spent waiting for data, 0 to 1
+    clips_per_s: float
+
+    @classmethod
+    def between(cls, old: tuple[float, float, int], new: tuple[float, float, int]) -> Speed:
+        waited, worked, clips = (b - a for a, b in zip(old, new, strict=True))
+        seconds = max(waited + worked, 1e-9)
+        return cls(seconds, waited / seconds, clips / seconds)
+
+    def verdict(self, workers: int) -> str:
+        """One plain sentence: is the input or the network the limit?"""
+        share = f"{self.data_wait:.0%} of the time was spent waiting for data"
+        if self.data_wait <= WAIT_LIMIT:
+            return f"the network is the limit ({share})"
+        return (
+            f"the input is the limit: {share}. More decoding processes "
+            f"(DATA_LOADER.NUM_WORKERS is {workers}), smaller or re-encoded files, or a "
+            "faster disk would help"
+        )
+
+
+def format_eta(seconds: float) -> str:
+    """Hours, minutes and seconds left, as the field's logs print it: "1 day, 2:03:04"."""
+    days, rest = divmod(int(seconds), 86400)
+    hours, rest = divmod(rest, 3600)
+    minutes, secs = divmod(rest, 60)
+    prefix = f"{days} day{'s' if days > 1 else ''}, " if days else ""
+    return f"{prefix}{hours}:{minutes:02d}:{secs:02d}"
+
+
+def memory_gb() -> dict[str, float]:
+    """Peak memory of the process, and of the GPU if there is one, in GB."""
+    peak: dict[str, float] = {}
+    if sys.platform != "win32":  # Windows keeps no such account
+        unit = 1024**3 if sys.platform == "darwin" else 1024**2  # macOS counts bytes, Linux KB
+        peak["RAM"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+    if torch.cuda.is_available():
+        peak["gpu_mem"] = torch.cuda.max_memory_allocated() / 1024**3
+    return peak
+
+
+class Progress:
+    """A progress bar on a terminal, nothing elsewhere (the log has the lines)."""
+
+    def __init__(self, title: str, total: int, *, start: int = 0, shown: bool = True) -> None:
+        # tqdm's own test for a terminal: None switches the bar off when stderr is none.
+        self._bar = tqdm(
+            total=total,
+            initial=start,
+            desc=title,
+            dynamic_ncols=True,
+            leave=False,
+            disable=None if shown else True,
+        )
+
+    def step(self, **shown: str) -> None:
+        if shown:
+            self._bar.set_postfix(shown, refresh=False)
+        self._bar.update()
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._bar.close()

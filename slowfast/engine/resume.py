@@ -1,0 +1,171 @@
+"""Saving the state of training and going on from it, to the very step."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from slowfast import dist
+from slowfast.config import cfg_from_text, dump_cfg
+from slowfast.engine.build import Position, Trainer
+from slowfast.engine.checkpoint.integrity import CheckpointError
+from slowfast.engine.checkpoint.load import load_weights
+from slowfast.engine.checkpoint.state import (
+    best_path,
+    checkpoint_path,
+    newest_whole,
+    read_checkpoint,
+    remove_steps_before,
+    write_checkpoint,
+)
+from slowfast.log import LOGGER
+from slowfast.version import __version__
+
+# Settings that a resumed run may change without a word: where things are, and how much is shown.
+_FREE = ("OUTPUT_DIR", "LOG_PERIOD", "LOG_MODEL_INFO", "NUM_GPUS", "TEST", "DATA_LOADER", "REPORT")
+
+
+def save(trainer: Trainer, cfg: Any, *, best: bool = False) -> Path:
+    """Write the whole state (rank 0) and wait until it is on disk (all ranks)."""
+    position, task = trainer.position, cfg.TASK
+    path = checkpoint_path(cfg.OUTPUT_DIR, position.epoch, step=position.batch, task=task)
+    if best:
+        path = best_path(cfg.OUTPUT_DIR, task=task)
+    # Means differ between ranks; everything else is the same on all of them.
+    means = dist.gather_objects(
+        {"epoch": trainer.epoch_means.state(), "window": trainer.window_means.state()}
+    )
+    if dist.is_main():
+        content = {
+            # Public readers go on at epoch + 1: this is the last epoch that is complete.
+            "epoch": position.epoch - 1,
+            "model_state": trainer.net.state_dict(),
+            "optimizer_state": trainer.stepper.optimizer.state_dict(),
+            "cfg": dump_cfg(cfg),
+            "scaler_state": trainer.stepper.scaler.state_dict(),
+            "slowfast": {
+                "version": __version__,
+                "position": {"epoch": position.epoch, "batch": position.batch},
+                "batches_per_epoch": len(trainer.loader),
+                "best": dict(trainer.best),
+                "means": means,
+                "class_names": list(trainer.class_names),
+            },
+        }
+        write_checkpoint(path, content)
+        if not best:
+            remove_steps_before(cfg.OUTPUT_DIR, path, keep=2, task=task)
+        LOGGER.info("saved %s", path)
+    dist.barrier()
+    return path
+
+
+def resume(trainer: Trainer, cfg: Any) -> None:
+    """Go on from OUTPUT_DIR, else start from ``TRAIN.CHECKPOINT_FILE_PATH``, else from scratch.
+
+    All ranks load the file that rank 0 found.
+    """
+    own = None
+    if cfg.TRAIN.AUTO_RESUME and dist.is_main():
+        own = newest_whole(cfg.OUTPUT_DIR, task=cfg.TASK)
+    own = dist.broadcast_object(own)
+    if own is not None:
+        content = read_checkpoint(own)
+        _load_all(trainer, cfg, content, source=str(own))
+        _warn_of_changes(content, cfg, source=str(own))
+    elif cfg.TRAIN.CHECKPOINT_FILE_PATH:
+        source = cfg.TRAIN.CHECKPOINT_FILE_PATH
+        content = read_checkpoint(source)
+        if cfg.TRAIN.CHECKPOINT_EPOCH_RESET or "epoch" not in content:
+            _load_net(trainer, cfg, content, source=source)
+            LOGGER.info("starting at epoch 1 with the weights of %s", source)
+        else:
+            _load_all(trainer, cfg, content, source=source)
+
+
+def _load_net(trainer: Trainer, cfg: Any, content: dict[str, Any], *, source: str) -> bool:
+    report = load_weights(
+        trainer.net,
+        content["model_state"],
+        source=source,
+        allow_partial=cfg.TRAIN.ALLOW_PARTIAL,
+        clear_patterns=cfg.TRAIN.CHECKPOINT_CLEAR_NAME_PATTERN,
+    )
+    LOGGER.info("%s: %s", source, report)
+    return report.exact
+
+
+def _load_all(trainer: Trainer, cfg: Any, content: dict[str, Any], *, source: str) -> None:
+    """Weights, optimizer, scaler, position, means and the best figures."""
+    exact = _load_net(trainer, cfg, content, source=source)
+    ours = content.get("slowfast", {})
+    if not exact:
+        LOGGER.warning("%s fits in part only: its optimizer state and epoch are not used", source)
+        return
+    try:
+        if "optimizer_state" in content:
+            trainer.stepper.optimizer.load_state_dict(content["optimizer_state"])
+    except (ValueError, KeyError) as error:
+        raise CheckpointError(
+            f"{source}: the optimizer state does not fit {cfg.SOLVER.OPTIMIZING_METHOD} with "
+            f"these parameter groups ({error}); set TRAIN.CHECKPOINT_EPOCH_RESET True to start "
+            "from its weights alone"
+        ) from error
+    if content.get("scaler_state") and trainer.stepper.scaler.is_enabled():
+        trainer.stepper.scaler.load_state_dict(content["scaler_state"])
+    position = ours.get("position", {"epoch": content.get("epoch", -1) + 1, "batch": 0})
+    _check_position(trainer, position, ours, source=source)
+    trainer.position = Position(position["epoch"], position["batch"])
+    trainer.best = dict(ours.get("best", {}))
+    _load_means(trainer, ours.get("means", []))
+    LOGGER.info(
+        "going on from %s at epoch %d, iteration %d",
+        source,
+        trainer.position.epoch + 1,
+        trainer.position.batch + 1,
+    )
+
+
+def _check_position(
+    trainer: Trainer, position: dict[str, int], ours: dict[str, Any], *, source: str
+) -> None:
+    saved, now = ours.get("batches_per_epoch"), len(trainer.loader)
+    if position["batch"] and saved != now:
+        raise CheckpointError(
+            f"{source}: was saved in the middle of an epoch of {saved} batches, but an epoch has "
+            f"{now} now. Go on with the same data and the same TRAIN.BATCH_SIZE x NUM_SHARDS, or "
+            "name a checkpoint of a whole epoch in TRAIN.CHECKPOINT_FILE_PATH with another "
+            "OUTPUT_DIR"
+        )
+
+
+def _load_means(trainer: Trainer, means: list[dict[str, Any]]) -> None:
+    """Each rank takes its own sums back; with another number of ranks rank 0 takes them all."""
+    if not means or (len(means) != dist.world_size() and not dist.is_main()):
+        return
+    mine = [means[dist.rank()]] if len(means) == dist.world_size() else means
+    for state in mine:
+        trainer.epoch_means.load(state["epoch"], device=trainer.device)
+        trainer.window_means.load(state["window"], device=trainer.device)
+
+
+def _warn_of_changes(content: dict[str, Any], cfg: Any, *, source: str) -> None:
+    """Name the settings that differ from the run that is continued."""
+    if not isinstance(content.get("cfg"), str) or not dist.is_main():
+        return
+    old, new = _flat(cfg_from_text(content["cfg"])), _flat(cfg)
+    for key in sorted(set(old) & set(new)):
+        if old[key] != new[key] and not key.startswith(_FREE):
+            LOGGER.warning(
+                "%s was saved with %s %r; going on with %r", source, key, old[key], new[key]
+            )
+
+
+def _flat(node: Any, prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in node.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value
+    return flat

@@ -1,0 +1,41 @@
+"""What a config may ask for that this version cannot do yet: refused, never ignored."""
+
+from __future__ import annotations
+
+from functools import reduce
+from typing import Any
+
+# Key -> value that asks for nothing. Each goes away with the feature that honours it.
+_NEUTRAL: dict[str, Any] = {
+    "AUG.ENABLE": False,
+    "CONTRASTIVE.PREDICTOR_DEPTHS": [],
+    "DATA.MULTI_LABEL": False,
+    "DETECTION.ENABLE": False,
+    "MASK.ENABLE": False,
+    "MIXUP.ENABLE": False,
+    "MODEL.FP16_ALLREDUCE": False,
+    "MULTIGRID.LONG_CYCLE": False,
+    "MULTIGRID.SHORT_CYCLE": False,
+    "TRAIN.KILL_LOSS_EXPLOSION_FACTOR": 0.0,
+}
+_WITH_CHECKPOINT: dict[str, Any] = {
+    "TRAIN.CHECKPOINT_INFLATE": False,
+    "TRAIN.CHECKPOINT_IN_INIT": False,
+    "TRAIN.CHECKPOINT_TYPE": "pytorch",
+}
+
+
+def refuse_unsupported(cfg: Any) -> None:
+    """Raise ValueError for a setting that training and testing would have to ignore."""
+    asked = dict(_NEUTRAL)
+    if cfg.TRAIN.CHECKPOINT_FILE_PATH:
+        asked |= _WITH_CHECKPOINT
+    if cfg.TEST.CHECKPOINT_FILE_PATH:
+        asked["TEST.CHECKPOINT_TYPE"] = "pytorch"
+    for key, neutral in asked.items():
+        value = reduce(getattr, key.split("."), cfg)
+        if value != neutral:
+            raise ValueError(
+                f"{key} is {value!r}, which this version cannot do yet; it is refused rather "
+                f"than ignored. Set it to {neutral!r} to go on without it"
+            )

@@ -1,0 +1,259 @@
+"""Multi-view testing: all clips and crops of a video from one pass over its file."""
+
+from __future__ import annotations
+
+import pickle
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import simplejson
+import torch
+from torch import Tensor, nn
+
+from slowfast import dist
+from slowfast.config import with_values
+from slowfast.data.bad_samples import BadSampleLog
+from slowfast.data.batch import Batch, Sample
+from slowfast.data.datasets.build import build_loader, class_names_from_cfg
+from slowfast.data.loader import EvalLoader
+from slowfast.engine.build import (
+    amp_dtype_from_cfg,
+    build_network,
+    build_task,
+    device_from_cfg,
+    wrap_model,
+)
+from slowfast.engine.checkpoint.integrity import CheckpointError
+from slowfast.engine.checkpoint.load import load_weights
+from slowfast.engine.checkpoint.state import newest_whole, read_checkpoint
+from slowfast.engine.journal import Journal
+from slowfast.engine.meters import Progress, memory_gb
+from slowfast.engine.record import open_run, write_json
+from slowfast.engine.support import refuse_unsupported
+from slowfast.eval.confusion import confusion_matrix, per_class_accuracy
+from slowfast.eval.ensemble import ViewEnsemble
+from slowfast.eval.topk import topk_correct
+from slowfast.log import LOGGER
+from slowfast.tasks.base import Task
+
+
+def test(cfg: Any) -> dict[str, Any]:
+    """Test a checkpoint with TEST.NUM_ENSEMBLE_VIEWS x TEST.NUM_SPATIAL_CROPS views a video.
+
+    Returns:
+        The figures of the last entry of ``TEST.NUM_TEMPORAL_CLIPS`` (one test when empty).
+
+    Raises:
+        CheckpointError: there is no checkpoint to test; random weights are never tested.
+    """
+    refuse_unsupported(cfg)
+    journal = open_run(cfg)
+    device = device_from_cfg(cfg)
+    net = build_network(cfg, device)
+    class_names = load_tested_weights(net, cfg) or class_names_from_cfg(cfg)
+    model, task = wrap_model(net, cfg, device), build_task(cfg)
+    results: dict[str, Any] = {}
+    for clips in cfg.TEST.NUM_TEMPORAL_CLIPS or [cfg.TEST.NUM_ENSEMBLE_VIEWS]:
+        view_cfg = with_values(cfg, {"TEST.NUM_ENSEMBLE_VIEWS": clips})
+        results = _test_views(model, task, view_cfg, journal, class_names, device)
+    journal.close()
+    return results
+
+
+def load_tested_weights(net: nn.Module, cfg: Any) -> list[str]:
+    """Load the checkpoint that the config names, or the newest of OUTPUT_DIR, strictly.
+
+    Returns:
+        The class names kept in the checkpoint; empty if it has none.
+    """
+    source = cfg.TEST.CHECKPOINT_FILE_PATH
+    if not source:
+        newest = dist.broadcast_object(
+            newest_whole(cfg.OUTPUT_DIR, task=cfg.TASK) if dist.is_main() else None
+        )
+        source = str(newest or cfg.TRAIN.CHECKPOINT_FILE_PATH)
+    if not source:
+        raise CheckpointError(
+            f"there is nothing to test: no checkpoint in {cfg.OUTPUT_DIR}/checkpoints, and "
+            "TEST.CHECKPOINT_FILE_PATH is empty; name a checkpoint there, or train first "
+            "(TRAIN.ENABLE True)"
+        )
+    content = read_checkpoint(source)
+    report = load_weights(
+        net,
+        content["model_state"],
+        source=source,
+        clear_patterns=cfg.TRAIN.CHECKPOINT_CLEAR_NAME_PATTERN,
+    )
+    LOGGER.info("testing %s: %s", source, report)
+    return list(content.get("slowfast", {}).get("class_names", []))
+
+
+@torch.inference_mode()
+def score_views(
+    model: nn.Module,
+    task: Task,
+    sample: Sample,
+    *,
+    device: torch.device,
+    chunk: int,
+    amp_dtype: torch.dtype | None = None,
+) -> Tensor:
+    """Scores of every view of a video, float32 (V, num_classes), on the CPU.
+
+    The frames go to the device once, as uint8; views are cut there, ``chunk`` at a time.
+    """
+    sample = sample.to(device, non_blocking=True)
+    scores = []
+    for start in range(0, len(sample.views), chunk):
+        batch = Batch.of_views(sample, start, min(start + chunk, len(sample.views)))
+        with torch.autocast(device.type, amp_dtype, enabled=amp_dtype is not None):
+            scores.append(task.predict(model, batch))
+    return torch.cat(scores).float().cpu()
+
+
+def _test_views(
+    model: nn.Module,
+    task: Task,
+    cfg: Any,
+    journal: Journal,
+    class_names: list[str],
+    device: torch.device,
+) -> dict[str, Any]:
+    loader = build_loader(cfg, "test", rank=dist.rank(), world=dist.world_size())
+    bad = BadSampleLog(cfg.OUTPUT_DIR, max_fraction=cfg.DATA.MAX_BAD_FRACTION)
+    since = time.perf_counter()
+    run = _run_views(model, task, loader, cfg, bad, device)
+    if not dist.is_main():
+        return {}
+    manifest = loader.dataset.manifest
+    videos, scores, labels = run.ensemble.complete()
+    LOGGER.info("%d videos x %d views: each counted once", len(videos), run.ensemble.num_views)
+    results = summarise(scores, labels, class_names, cfg.MODEL.NUM_CLASSES) | {
+        "num_videos": len(videos),
+        "views_per_video": run.ensemble.num_views,
+        "num_views": len(videos) * run.ensemble.num_views,
+        "left_out": run.left_out,
+        "seconds": time.perf_counter() - since,
+    }
+    if run.left_out:
+        LOGGER.warning(
+            "%d of %d videos could not be read and are in no figure; they are in %s/%s",
+            len(run.left_out),
+            len(manifest),
+            cfg.OUTPUT_DIR,
+            "bad_samples.jsonl",
+        )
+    folder = Path(cfg.OUTPUT_DIR)
+    write_json(folder / "test_results.json", results)
+    paths = [manifest[video][0] for video in videos.tolist()]
+    mean_scores = scores / run.ensemble.num_views if cfg.DATA.ENSEMBLE_METHOD == "sum" else scores
+    if cfg.TEST.PREDICTIONS:
+        write_predictions(
+            folder / cfg.TEST.PREDICTIONS,
+            paths,
+            mean_scores,
+            labels,
+            class_names,
+            views=run.ensemble.num_views,
+        )
+    if cfg.TEST.SAVE_RESULTS_PATH:
+        with (folder / cfg.TEST.SAVE_RESULTS_PATH).open("wb") as file:
+            pickle.dump([scores.float(), labels], file)  # the public layout: sums and labels
+    final = {f"{name}_acc": results[name] for name in ("top1", "top5") if name in results}
+    journal.write({"_type": "test_final", **final, "num_videos": len(videos), **memory_gb()})
+    return results
+
+
+@dataclass
+class _Run:
+    ensemble: ViewEnsemble
+    left_out: list[dict[str, str]]
+
+
+def _run_views(
+    model: nn.Module,
+    task: Task,
+    loader: EvalLoader,
+    cfg: Any,
+    bad: BadSampleLog,
+    device: torch.device,
+) -> _Run:
+    """Score this rank's videos and gather what all ranks found."""
+    model.eval()
+    ensemble = ViewEnsemble(
+        num_views=cfg.TEST.NUM_ENSEMBLE_VIEWS * cfg.TEST.NUM_SPATIAL_CROPS,
+        num_classes=cfg.MODEL.NUM_CLASSES,
+        method=cfg.DATA.ENSEMBLE_METHOD,
+    )
+    chunk = max(cfg.TEST.BATCH_SIZE // max(cfg.NUM_GPUS, 1), 1)
+    amp = amp_dtype_from_cfg(cfg, enabled=cfg.TEST.MIXED_PRECISION)
+    left_out: list[dict[str, str]] = []
+    with Progress("test", len(loader), shown=dist.is_main()) as progress:
+        for item in loader:
+            if isinstance(item, Sample):
+                scores = score_views(model, task, item, device=device, chunk=chunk, amp_dtype=amp)
+                ensemble.update(item.video, item.views, scores, item.label)
+                bad.add([], seen=1)
+            else:
+                left_out.append({"video": item.path, "cause": item.cause})
+                bad.add([item], seen=1)
+            progress.step()
+    ensemble.merge(dist.gather_objects(ensemble.state()))
+    gathered = [entry for entries in dist.gather_objects(left_out) for entry in entries]
+    expected = len(loader.dataset.manifest) - len(gathered)
+    ensemble.check_complete(expected)
+    return _Run(ensemble, gathered)
+
+
+def summarise(
+    scores: Tensor, labels: Tensor, class_names: list[str], num_classes: int
+) -> dict[str, Any]:
+    """Top-1, top-5, per-class accuracy and confusion of (V, K) scores, in percent."""
+    ks = tuple(k for k in (1, 5) if k <= num_classes)
+    correct = topk_correct(scores, labels, ks)
+    matrix = confusion_matrix(scores.argmax(1), labels, num_classes)
+    accuracy = per_class_accuracy(matrix)
+    names = _names(class_names, num_classes)
+    per_class = [
+        {"name": name, "accuracy": 100 * share, "videos": count}
+        for name, share, count in zip(names, accuracy.tolist(), matrix.sum(1).tolist(), strict=True)
+    ]
+    top = {
+        f"top{k}": 100 * c.item() / max(len(labels), 1) for k, c in zip(ks, correct, strict=True)
+    }
+    return {**top, "per_class": per_class, "confusion": matrix.tolist()}
+
+
+def write_predictions(
+    path: Path,
+    videos: list[str],
+    scores: Tensor,
+    labels: Tensor,
+    class_names: list[str],
+    *,
+    views: int,
+) -> None:
+    """One JSON object a line: which video, its label, the prediction and all scores."""
+    names = _names(class_names, scores.shape[1])
+    with path.open("w") as file:
+        for video, row, label in zip(videos, scores, labels.tolist(), strict=True):
+            best = int(row.argmax())
+            record = {
+                "video": video,
+                "label": label,
+                "label_name": names[label],
+                "prediction": best,
+                "prediction_name": names[best],
+                "correct": best == label,
+                "views": views,
+                "scores": [float(f"{value:.6g}") for value in row.tolist()],
+            }
+            file.write(simplejson.dumps(record, ignore_nan=True) + "\n")
+
+
+def _names(class_names: list[str], num_classes: int) -> list[str]:
+    """The given names, and numbers for classes that have none."""
+    return [*class_names[:num_classes], *map(str, range(len(class_names), num_classes))]

@@ -1,0 +1,283 @@
+"""Training: epochs of steps, with evaluation and checkpoints where they are due."""
+
+from __future__ import annotations
+
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from slowfast import dist
+from slowfast.data.bad_samples import BadSampleLog
+from slowfast.engine.build import Trainer, amp_dtype_from_cfg, build_trainer
+from slowfast.engine.evaluate import evaluate
+from slowfast.engine.journal import Journal
+from slowfast.engine.meters import Clock, Progress, Speed, format_eta, memory_gb
+from slowfast.engine.precise_bn import precise_bn
+from slowfast.engine.profile import log_model_info
+from slowfast.engine.record import open_run
+from slowfast.engine.resume import resume, save
+from slowfast.engine.step import NonFiniteLoss
+from slowfast.engine.support import refuse_unsupported
+from slowfast.log import LOGGER
+from slowfast.randomness import seed_from_key
+
+
+class Interrupted(Exception):
+    """Asked to stop by a signal; the state of this very step has been saved."""
+
+    def __init__(self, signal_number: int, checkpoint: Path) -> None:
+        super().__init__(
+            f"stopped by {signal.Signals(signal_number).name}; the state is in {checkpoint}, "
+            "and the same command goes on from there"
+        )
+        self.exit_code = 128 + signal_number
+
+
+def train(cfg: Any) -> None:
+    """Train as the config says, from the newest checkpoint of OUTPUT_DIR if there is one.
+
+    Raises:
+        ValueError: the config asks for what cannot be had, or the loss is not finite.
+        Interrupted: SIGINT or SIGTERM came; the state was saved.
+    """
+    refuse_unsupported(cfg)
+    journal = open_run(cfg)
+    trainer = build_trainer(cfg)
+    bad = BadSampleLog(cfg.OUTPUT_DIR, max_fraction=cfg.DATA.MAX_BAD_FRACTION)
+    if cfg.LOG_MODEL_INFO and dist.is_main():
+        log_model_info(trainer.net, cfg)
+    resume(trainer, cfg)
+    start = trainer.position
+    journal.rewind(epoch=start.epoch, batch=start.batch)
+    if start.batch == 0 and start.epoch and _evaluation_is_missing(journal, cfg, start.epoch):
+        _evaluate(trainer, cfg, journal, bad, epoch=start.epoch - 1)
+    stop = _StopSignal()
+    for epoch in range(start.epoch, cfg.SOLVER.MAX_EPOCH):
+        train_epoch(trainer, cfg, journal, bad, stop, epoch=epoch)
+        save_due = _is_due(epoch, cfg.TRAIN.CHECKPOINT_PERIOD, cfg)
+        eval_due = _is_due(epoch, cfg.TRAIN.EVAL_PERIOD, cfg)
+        if cfg.BN.USE_PRECISE_STATS and (save_due or eval_due):
+            precise_bn(
+                trainer.net,
+                trainer.loader,
+                trainer.task.inputs,
+                epoch=epoch,
+                num_batches=cfg.BN.NUM_BATCHES_PRECISE,
+                device=trainer.device,
+            )
+        if save_due:
+            save(trainer, cfg)
+        if eval_due:
+            _evaluate(trainer, cfg, journal, bad, epoch=epoch)
+    stop.restore()
+    journal.close()
+
+
+def train_epoch(
+    trainer: Trainer,
+    cfg: Any,
+    journal: Journal,
+    bad: BadSampleLog,
+    stop: _StopSignal,
+    *,
+    epoch: int,
+) -> None:
+    """Run the batches of ``epoch`` (from 0) that are left, from ``trainer.position`` on."""
+    trainer.model.train()
+    loader, position = trainer.loader, trainer.position
+    total = len(loader)
+    loader.set_position(epoch, position.batch)
+    clock = Clock()
+    last = started = clock.snapshot()
+    title = f"epoch {epoch + 1}/{cfg.SOLVER.MAX_EPOCH}"
+    with Progress(title, total, start=position.batch, shown=dist.is_main()) as progress:
+        for i, batch in enumerate(clock.batches(loader), position.batch):
+            bad.add(batch.bad, seen=len(batch) + len(batch.bad), epoch=epoch)
+            shown: dict[str, str] = {}
+            if len(batch):
+                lr = trainer.schedule(epoch + i / total)
+                _step(trainer, cfg, batch, lr, epoch=epoch, index=i)
+                clock.update(len(batch) * dist.world_size())
+            position.epoch, position.batch = epoch, i + 1
+            if (i + 1) % cfg.LOG_PERIOD == 0 or i + 1 == total:
+                now = clock.snapshot()
+                speed, last = Speed.between(last, now), now
+                record = _iteration_record(trainer, cfg, speed, lr, epoch=epoch, done=i + 1)
+                journal.write(record, step=epoch * total + i + 1)
+                shown = {
+                    "loss": f"{record['loss']:.3f}",
+                    "lr": f"{lr:.2g}",
+                    "clips/s": f"{speed.clips_per_s:.1f}",
+                    "wait": f"{speed.data_wait:.0%}",
+                }
+            progress.step(**shown)
+            if i + 1 < total:
+                _between_steps(trainer, cfg, stop)
+    trainer.stepper.check.flush()
+    position.epoch, position.batch = epoch + 1, 0
+    speed = Speed.between(started, clock.snapshot())
+    record = _epoch_record(trainer, cfg, speed, epoch=epoch)
+    journal.write(record, step=(epoch + 1) * total)
+    LOGGER.info("epoch %d: %s", epoch + 1, speed.verdict(cfg.DATA_LOADER.NUM_WORKERS))
+    if stop.asked:
+        raise Interrupted(stop.asked, save(trainer, cfg))
+
+
+def _step(trainer: Trainer, cfg: Any, batch: Any, lr: float, *, epoch: int, index: int) -> None:
+    batch = batch.to(trainer.device, non_blocking=True)
+    seed = seed_from_key(cfg.RNG_SEED, "step", epoch, index, dist.rank())
+    try:
+        out = trainer.stepper(batch, lr, seed=seed)
+    except NonFiniteLoss as error:
+        raise _explain(error, cfg, epoch=epoch, index=index) from error
+    trainer.window_means.update(out, len(batch))
+    trainer.epoch_means.update(out, len(batch))
+
+
+def _between_steps(trainer: Trainer, cfg: Any, stop: _StopSignal) -> None:
+    """Save where ``TRAIN.CHECKPOINT_PERIOD_STEPS`` or a signal asks for it."""
+    position = trainer.position
+    step = position.epoch * len(trainer.loader) + position.batch
+    period = cfg.TRAIN.CHECKPOINT_PERIOD_STEPS
+    if stop.asked or (period and step % period == 0):
+        trainer.stepper.check.flush()
+        path = save(trainer, cfg)
+        if stop.asked:
+            raise Interrupted(stop.asked, path)
+
+
+def _iteration_record(
+    trainer: Trainer, cfg: Any, speed: Speed, lr: float, *, epoch: int, done: int
+) -> dict[str, Any]:
+    total = len(trainer.loader)
+    means = trainer.window_means.read()
+    steps = max(round(trainer.window_means.count / cfg.TRAIN.BATCH_SIZE), 1)
+    trainer.window_means.reset()
+    left = (cfg.SOLVER.MAX_EPOCH - epoch) * total - done
+    per_step = speed.seconds / min(steps, cfg.LOG_PERIOD)
+    return {
+        "_type": "train_iter",
+        "epoch": epoch + 1,
+        "epochs": cfg.SOLVER.MAX_EPOCH,
+        "iter": done,
+        "iters": total,
+        "dt": per_step,
+        "dt_data": per_step * speed.data_wait,
+        "dt_net": per_step * (1 - speed.data_wait),
+        "eta": format_eta(left * per_step),
+        "lr": lr,
+        **means,
+        "clips_per_s": speed.clips_per_s,
+        "data_wait": speed.data_wait,
+        **memory_gb(),
+    }
+
+
+def _epoch_record(trainer: Trainer, cfg: Any, speed: Speed, *, epoch: int) -> dict[str, Any]:
+    # The sums of all ranks, so that the figure is of the whole epoch and not of one shard.
+    states = dist.gather_objects(trainer.epoch_means.state())
+    trainer.epoch_means.reset()
+    count = max(sum(s["count"] for s in states), 1)
+    means = {name: sum(s["sums"][name] for s in states) / count for name in states[0]["sums"]}
+    return {
+        "_type": "train_epoch",
+        "epoch": epoch + 1,
+        "epochs": cfg.SOLVER.MAX_EPOCH,
+        "eta": format_eta(speed.seconds * (cfg.SOLVER.MAX_EPOCH - epoch - 1)),
+        "lr": trainer.stepper.optimizer.param_groups[0]["lr"],
+        **means,
+        "seconds": speed.seconds,
+        "clips_per_s": speed.clips_per_s,
+        "data_wait": speed.data_wait,
+        **memory_gb(),
+    }
+
+
+def _evaluate(
+    trainer: Trainer, cfg: Any, journal: Journal, bad: BadSampleLog, *, epoch: int
+) -> None:
+    """Evaluate the val split, write the record, and keep the best weights so far."""
+    if trainer.val_loader is None:
+        return
+    since = time.perf_counter()
+    metrics = evaluate(
+        trainer.net,
+        trainer.task,
+        trainer.val_loader,
+        device=trainer.device,
+        amp_dtype=amp_dtype_from_cfg(cfg, enabled=cfg.TEST.MIXED_PRECISION),
+        bad=bad,
+    )
+    first = next(iter(metrics))
+    improved = metrics[first] < trainer.best.get(first, float("inf"))
+    for name, value in metrics.items():
+        trainer.best[name] = min(value, trainer.best.get(name, float("inf")))
+    record = {
+        "_type": "val_epoch",
+        "epoch": epoch + 1,
+        "epochs": cfg.SOLVER.MAX_EPOCH,
+        **metrics,
+        **{f"min_{name}": value for name, value in trainer.best.items()},
+        "time_diff": time.perf_counter() - since,
+        **memory_gb(),
+    }
+    journal.write(record, step=(epoch + 1) * len(trainer.loader))
+    if improved:
+        save(trainer, cfg, best=True)
+
+
+def _evaluation_is_missing(journal: Journal, cfg: Any, epoch: int) -> bool:
+    """Whether the run stopped between the checkpoint of ``epoch`` (from 1) and its evaluation."""
+    if not _is_due(epoch - 1, cfg.TRAIN.EVAL_PERIOD, cfg):
+        return False
+    done = any(r["_type"] == "val_epoch" and r["epoch"] == epoch for r in journal.records())
+    return not dist.broadcast_object(done)
+
+
+def _is_due(epoch: int, period: int, cfg: Any) -> bool:
+    """Every ``period`` epochs, and after the last one."""
+    return (epoch + 1) % max(period, 1) == 0 or epoch + 1 == cfg.SOLVER.MAX_EPOCH
+
+
+def _explain(error: NonFiniteLoss, cfg: Any, *, epoch: int, index: int) -> ValueError:
+    """Save the batch and say where it happened, on what, and what usually helps."""
+    batch = error.batch
+    path = Path(cfg.OUTPUT_DIR) / f"nonfinite_batch_rank{dist.rank()}.pt"
+    torch.save(
+        {"clips": batch.clips.cpu(), "labels": batch.labels.cpu(), "paths": list(batch.paths)}, path
+    )
+    return ValueError(
+        f"the loss is {error.loss} at epoch {epoch + 1}, iteration {index + 1} (rank "
+        f"{dist.rank()}), on {', '.join(batch.paths)}; nothing was saved after it. The batch is "
+        f"in {path}. A lower SOLVER.BASE_LR, a longer SOLVER.WARMUP_EPOCHS, SOLVER.CLIP_GRAD_L2NORM "
+        "1.0 or TRAIN.AMP_DTYPE bfloat16 usually help"
+    )
+
+
+class _StopSignal:
+    """Remembers the first SIGINT or SIGTERM; a second one acts at once."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self._old: dict[int, Any] = {}
+        # With several ranks the launcher passes signals on, and all would have to agree on the
+        # step; there the last saved checkpoint is what a restart goes on from.
+        if dist.world_size() == 1:
+            try:
+                for number in (signal.SIGINT, signal.SIGTERM):
+                    self._old[number] = signal.signal(number, self._note)
+            except ValueError:
+                self._old.clear()  # not the main thread: signals belong to somebody else
+
+    def _note(self, number: int, frame: Any) -> None:
+        self.asked = number
+        LOGGER.info("%s: saving after this step", signal.Signals(number).name)
+        self.restore()
+
+    def restore(self) -> None:
+        for number, handler in self._old.items():
+            signal.signal(number, handler)
+        self._old.clear()

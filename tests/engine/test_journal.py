@@ -1,0 +1,67 @@
+"""Mirrors slowfast/engine/journal.py and the figures of slowfast/log.py."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from slowfast.engine.journal import Journal
+from slowfast.log import LOGGER
+
+
+def iteration(epoch: int, i: int) -> dict:
+    return {"_type": "train_iter", "epoch": epoch, "epochs": 3, "iter": i, "iters": 4, "loss": 0.5}
+
+
+def test_log_lines_have_the_public_form(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(LOGGER, "propagate", True)
+    with caplog.at_level(logging.INFO):
+        Journal(tmp_path).write(iteration(2, 3) | {"lr": 0.123456789})
+        Journal(tmp_path).write({"_type": "test_final", "top1_acc": 16.6666})
+    line = 'json_stats: {"_type": "train_iter", "epoch": "2/3", "iter": "3/4", "loss": 0.5, '
+    assert line + '"lr": 0.12346}' in caplog.text
+    assert 'json_stats: {"split": "test_final", "top1_acc": "16.67"}' in caplog.text
+
+
+def test_the_file_keeps_numbers_whole(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    journal.write({"_type": "val_epoch", "epoch": 1, "top1_err": 100 / 3})
+    assert journal.records() == [{"_type": "val_epoch", "epoch": 1, "top1_err": 100 / 3}]
+
+
+def test_rewinding_drops_what_a_resumed_run_writes_again(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    for epoch in (1, 2):
+        for i in (2, 4):
+            journal.write(iteration(epoch, i))
+        journal.write({"_type": "train_epoch", "epoch": epoch})
+        journal.write({"_type": "val_epoch", "epoch": epoch})
+    journal.write({"_type": "test_final"})
+    journal.rewind(epoch=1, batch=2)  # one whole epoch and two batches of the second
+    kept = [(r["_type"], r["epoch"], r.get("iter")) for r in journal.records()]
+    assert kept == [
+        ("train_iter", 1, 2),
+        ("train_iter", 1, 4),
+        ("train_epoch", 1, None),
+        ("val_epoch", 1, None),
+        ("train_iter", 2, 2),
+    ]
+
+
+def test_a_line_cut_short_by_a_crash_is_left_out(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    journal.write(iteration(1, 2))
+    with (tmp_path / "metrics.jsonl").open("a") as file:
+        file.write('{"_type": "train_it')
+    assert len(journal.records()) == 1
+
+
+def test_tensorboard_gets_the_numbers(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, tensorboard_dir=tmp_path / "runs-kinetics")
+    journal.write(iteration(1, 2), step=2)
+    journal.close()
+    assert list((tmp_path / "runs-kinetics").glob("events.out.tfevents.*"))

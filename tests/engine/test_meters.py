@@ -1,0 +1,62 @@
+"""Mirrors slowfast/engine/meters.py."""
+
+from __future__ import annotations
+
+import re
+import time
+
+import pytest
+import torch
+
+from slowfast.engine.meters import Clock, Means, Speed, format_eta
+
+
+def test_means_are_weighted_by_samples() -> None:
+    means = Means()
+    means.update({"loss": torch.tensor(1.0)}, 3)
+    means.update({"loss": torch.tensor(5.0)}, 1)
+    assert means.read() == {"loss": 2.0}
+
+
+def test_means_survive_saving_bit_for_bit() -> None:
+    values = torch.rand(20, generator=torch.Generator().manual_seed(0))
+    whole, first, second = Means(), Means(), Means()
+    for value in values:
+        whole.update({"loss": value}, 7)
+    for value in values[:9]:
+        first.update({"loss": value}, 7)
+    second.load(first.state(), device=torch.device("cpu"))
+    for value in values[9:]:
+        second.update({"loss": value}, 7)
+    assert second.read() == whole.read()
+
+
+def test_clock_tells_waiting_from_working() -> None:
+    def slow_source():
+        for i in range(3):
+            time.sleep(0.02)
+            yield i
+
+    clock = Clock()
+    start = clock.snapshot()
+    for _ in clock.batches(slow_source()):
+        clock.update(4)
+    speed = Speed.between(start, clock.snapshot())
+    assert clock.clips == 12
+    assert speed.data_wait > 0.5
+
+
+@pytest.mark.parametrize(
+    ("share", "words"),
+    [(0.62, "the input is the limit: 62% .*NUM_WORKERS is 3"), (0.05, "the network is the limit")],
+)
+def test_verdict_names_the_limit(share: float, words: str) -> None:
+    verdict = Speed(seconds=1.0, data_wait=share, clips_per_s=1.0).verdict(workers=3)
+    assert re.search(words, verdict)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(59, "0:00:59"), (3723, "1:02:03"), (90061, "1 day, 1:01:01")]
+)
+def test_time_left_reads_like_the_logs_of_the_field(seconds: float, text: str) -> None:
+    assert format_eta(seconds) == text

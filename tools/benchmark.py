@@ -1,0 +1,9 @@
+#!/usr/bin/env python3
+"""Measure decoding, networks and training on this machine, as ratios in one run."""
+
+import sys
+
+from slowfast.cli.benchmark import main
+
+if __name__ == "__main__":
+    sys.exit(main(program="benchmark.py"))
