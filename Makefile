@@ -8,7 +8,7 @@ RUN := $(VENV)/bin/python
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow test-lowest lint format docs lock clean
+.PHONY: help setup demo test test-slow test-gpu test-lowest lint format docs lock clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 22
@@ -32,6 +32,9 @@ test: $(READY) ## the tests (minutes)
 
 test-slow: $(READY) ## the tests that take longer, the demo among them
 	$(RUN) -m pytest -m slow --timeout 1500
+
+test-gpu: $(READY) ## the tests that need a CUDA device
+	$(RUN) -m pytest -m gpu
 
 test-lowest: ## the tests on the oldest supported packages
 	$(MAKE) test VENV=.venv-lowest CONSTRAINTS=requirements/lowest.txt

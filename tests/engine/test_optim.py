@@ -68,7 +68,8 @@ def test_vectors_and_named_parameters_can_be_spared() -> None:
 def test_frozen_parameters_are_in_no_group() -> None:
     net = small_net()
     net[3].requires_grad_(False)
-    assert "3.weight" not in sum((names_of(net, g) for g in parameter_groups(net, Decay(0.1))), [])
+    groups = parameter_groups(net, Decay(0.1))
+    assert "3.weight" not in [name for group in groups for name in names_of(net, group)]
 
 
 @pytest.mark.parametrize(
