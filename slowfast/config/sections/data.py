@@ -1,0 +1,312 @@
+"""DATA and DATA_LOADER: where videos are, which frames are taken and how they are cropped."""
+
+from __future__ import annotations
+
+from slowfast.config.names import ENSEMBLES
+from slowfast.config.schema import (
+    Key,
+    Section,
+    above,
+    at_least,
+    between,
+    empty_or,
+    is_whole,
+    numbers,
+)
+
+PROBABILITY = "from 0 to 1"
+
+
+def _range(value: list[float]) -> bool:
+    return numbers(2)(value) and value[0] <= value[1]
+
+
+FILES = (
+    Key("PATH_TO_DATA_DIR", "", "Folder of train.csv, val.csv and test.csv."),
+    Key("PATH_PREFIX", "", "Folder put in front of each path of a list."),
+    Key(
+        "PATH_LABEL_SEPARATOR",
+        " ",
+        "What divides path and label in a list; a line is split at its last one.",
+        check=lambda value: len(value) > 0,
+        rule="at least one character",
+    ),
+    Key(
+        "CLASS_NAMES_FILE",
+        "",
+        "Names of the classes, one a line or JSON {name: id}; empty: classes.txt of "
+        "PATH_TO_DATA_DIR if it is there.",
+    ),
+    Key(
+        "PATH_TO_PRELOAD_IMDB", "", "Folder of a prepared index of images (ImageNet); empty: none."
+    ),
+    Key("IN22K_TRAINVAL", False, "Train on ImageNet-22k, validation images included."),
+    Key("IN22k_VAL_IN1K", "", "Folder of the ImageNet-1k images to validate on; empty: none."),
+    Key(
+        "SKIP_ROWS",
+        0,
+        "Rows to pass over at the start of a list read in chunks.",
+        check=at_least(0),
+        rule="at least 0",
+    ),
+    Key(
+        "LOADER_CHUNK_SIZE",
+        0,
+        "Rows of a list to hold at a time; 0: all.",
+        check=at_least(0),
+        rule="at least 0",
+    ),
+    Key(
+        "LOADER_CHUNK_OVERALL_SIZE",
+        0,
+        "Rows of the whole list when it is read in chunks; 0: not in chunks.",
+        check=at_least(0),
+        rule="at least 0",
+    ),
+    Key(
+        "DECODING_BACKEND",
+        "torchvision",
+        "Video decoder the recipe was made with; 'torchcodec' is used where it is installed, "
+        "any other is read with PyAV.",
+        choices=("torchvision", "pyav", "decord", "torchcodec"),
+    ),
+    Key(
+        "DECODING_SHORT_SIZE",
+        256,
+        "Short side, pixels, at which the public decoder handed frames on; 0: as stored.",
+        check=at_least(0),
+        rule="at least 0",
+    ),
+    Key(
+        "MAX_PIXELS",
+        33554432,
+        "Largest frame that is decoded, in pixels (default: 8K); larger ones are refused.",
+        check=at_least(1),
+        rule="at least 1",
+    ),
+    Key(
+        "ON_BAD_SAMPLE",
+        "raise",
+        "What a training video that can't be read does: stop the run, leave it out of its "
+        "batch, or let another take its place.",
+        choices=("raise", "skip", "substitute"),
+    ),
+    Key(
+        "MAX_BAD_FRACTION",
+        0.01,
+        "Share of unreadable videos in an epoch that stops the run.",
+        check=between(0, 1),
+        rule=PROBABILITY,
+    ),
+    Key("DUMMY_LOAD", False, "Load one sample and repeat it, to time everything else."),
+)
+CLIP = (
+    Key("NUM_FRAMES", 8, "Frames of a clip (of the Fast pathway).", at_least(1), "at least 1"),
+    Key(
+        "SAMPLING_RATE",
+        8,
+        "Distance between two frames of a clip, in frames at TARGET_FPS.",
+        check=at_least(1),
+        rule="at least 1",
+    ),
+    Key(
+        "TARGET_FPS",
+        30,
+        "Frames per second that SAMPLING_RATE is meant for; clips of other videos cover the "
+        "same time.",
+        check=above(0),
+        rule="more than 0",
+        kinds=(int, float),
+    ),
+    Key(
+        "TRAIN_JITTER_FPS",
+        0.0,
+        "Largest random change of TARGET_FPS in training, frames per second.",
+        check=at_least(0),
+        rule="at least 0",
+    ),
+    Key(
+        "USE_OFFSET_SAMPLING",
+        False,
+        "Spread test clips from the first frame to the last, at whole frames; one clip is centred.",
+    ),
+    Key(
+        "TRAIN_CROP_NUM_TEMPORAL",
+        1,
+        "Clips of a video in one training sample.",
+        check=at_least(1),
+        rule="at least 1",
+    ),
+    Key(
+        "TRAIN_CROP_NUM_SPATIAL",
+        1,
+        "Crops of each of these clips.",
+        check=at_least(1),
+        rule="at least 1",
+    ),
+    Key("MULTI_LABEL", False, "A video may have several labels."),
+    Key(
+        "ENSEMBLE_METHOD",
+        "sum",
+        "How the scores of a video's views become one.",
+        choices=ENSEMBLES,
+    ),
+)
+CROP = (
+    Key("TRAIN_CROP_SIZE", 224, "Side of a training crop, pixels.", at_least(1), "at least 1"),
+    Key(
+        "TEST_CROP_SIZE",
+        256,
+        "Side of a test crop and short side of the frame it is cut from, pixels.",
+        check=at_least(1),
+        rule="at least 1",
+    ),
+    Key(
+        "TRAIN_JITTER_SCALES",
+        [256, 320],
+        "Range of the random short side in training, pixels.",
+        check=_range,
+        rule="two numbers, the lower first",
+    ),
+    Key(
+        "INV_UNIFORM_SAMPLE",
+        False,
+        "Draw the inverse of the short side uniformly, not the short side.",
+    ),
+    Key(
+        "TRAIN_JITTER_SCALES_RELATIVE",
+        [],
+        "Range of a training crop's area as a share of the frame; empty: TRAIN_JITTER_SCALES.",
+        check=empty_or(_range),
+        rule="empty or two numbers, the lower first",
+    ),
+    Key(
+        "TRAIN_JITTER_ASPECT_RELATIVE",
+        [],
+        "Range of its width over its height; empty: as the frame's.",
+        check=empty_or(_range),
+        rule="empty or two numbers, the lower first",
+    ),
+    Key(
+        "TRAIN_JITTER_MOTION_SHIFT",
+        False,
+        "Move the relative crop from its first position to a second over the clip.",
+    ),
+    Key("RANDOM_FLIP", True, "Mirror half of the training clips left to right."),
+    Key(
+        "IN_VAL_CROP_RATIO",
+        0.875,
+        "Side of the validation crop over the image's short side (ImageNet).",
+        check=lambda value: 0 < value <= 1,
+        rule="above 0 and at most 1",
+    ),
+)
+COLOUR = (
+    Key(
+        "INPUT_CHANNEL_NUM",
+        [3, 3],
+        "Channels of the input, one entry a pathway.",
+        check=lambda value: bool(value) and all(map(is_whole, value)),
+        rule="a list of whole numbers from 1",
+    ),
+    Key(
+        "MEAN",
+        [0.45, 0.45, 0.45],
+        "Subtracted from each channel, of pixels from 0 to 1.",
+        check=numbers(),
+        rule="a list of numbers",
+    ),
+    Key(
+        "STD",
+        [0.225, 0.225, 0.225],
+        "What each channel is divided by after that.",
+        check=lambda value: numbers()(value) and all(each > 0 for each in value),
+        rule="a list of numbers above 0",
+    ),
+    Key("REVERSE_INPUT_CHANNEL", False, "Turn RGB into BGR, as the last step."),
+    Key(
+        "TRAIN_PCA_EIGVAL",
+        [0.225, 0.224, 0.229],
+        "Eigenvalues of the lighting jitter.",
+        check=numbers(3),
+        rule="three numbers",
+    ),
+    Key(
+        "TRAIN_PCA_EIGVEC",
+        [[-0.5675, 0.7192, 0.4009], [-0.5808, -0.0045, -0.814], [-0.5836, -0.6948, 0.4203]],
+        "Eigenvectors of the lighting jitter.",
+        check=lambda value: len(value) == 3 and all(numbers(3)(row) for row in value),
+        rule="three lists of three numbers",
+    ),
+    Key(
+        "COLOR_RND_GRAYSCALE",
+        0.0,
+        "Probability of a gray training clip.",
+        check=between(0, 1),
+        rule=PROBABILITY,
+    ),
+    Key(
+        "TIME_DIFF_PROB",
+        0.0,
+        "Probability of replacing a training clip by the differences of its frames.",
+        check=between(0, 1),
+        rule=PROBABILITY,
+    ),
+)
+SSL = (
+    Key("SSL_COLOR_JITTER", False, "Colour augmentation of self-supervised training."),
+    Key(
+        "SSL_COLOR_BRI_CON_SAT",
+        [0.4, 0.4, 0.4],
+        "Its strength in brightness, contrast and saturation.",
+        check=numbers(3, low=0),
+        rule="three numbers from 0",
+    ),
+    Key("SSL_COLOR_HUE", 0.1, "Its strength in hue.", between(0, 0.5), "from 0 to 0.5"),
+    Key("SSL_MOCOV2_AUG", False, "Also blur and drop colour, as MoCo v2 does (2003.04297)."),
+    Key(
+        "SSL_BLUR_SIGMA_MIN",
+        [0.0, 0.1],
+        "Least standard deviation of the blur in time and space, frames and pixels.",
+        check=numbers(2, low=0),
+        rule="two numbers from 0",
+    ),
+    Key(
+        "SSL_BLUR_SIGMA_MAX",
+        [0.0, 2.0],
+        "Largest standard deviation of the blur in time and space, frames and pixels.",
+        check=numbers(2, low=0),
+        rule="two numbers from 0",
+    ),
+)
+DATA = Section(
+    "DATA",
+    "Files, clips, crops and colours.",
+    (*FILES, *CLIP, *CROP, *COLOUR, *SSL),
+)
+DATA_LOADER = Section(
+    "DATA_LOADER",
+    "The processes that decode.",
+    (
+        Key(
+            "NUM_WORKERS",
+            8,
+            "Loader processes for each GPU; 0: load in the training process.",
+            check=at_least(0),
+            rule="at least 0",
+        ),
+        Key(
+            "PREFETCH_FACTOR",
+            2,
+            "Batches that each worker has ready.",
+            check=at_least(1),
+            rule="at least 1",
+        ),
+        Key("PIN_MEMORY", True, "Put batches in page-locked memory for faster copies to the GPU."),
+        Key(
+            "ENABLE_MULTI_THREAD_DECODE",
+            False,
+            "Let a decoder use several threads; more workers are faster.",
+        ),
+    ),
+)

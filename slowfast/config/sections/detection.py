@@ -1,0 +1,60 @@
+"""DETECTION and AVA: actions of persons in boxes."""
+
+from __future__ import annotations
+
+from slowfast.config.schema import Key, Section, above, at_least, between, texts
+
+NAMES = "a list of file names"
+DETECTION = Section(
+    "DETECTION",
+    "A head on regions of interest.",
+    (
+        Key("ENABLE", False, "Classify boxes instead of whole clips."),
+        Key(
+            "SPATIAL_SCALE_FACTOR",
+            16,
+            "Pixels of the input for one of the features that boxes are cut from.",
+            check=above(0),
+            rule="above 0",
+        ),
+        Key(
+            "ROI_XFORM_RESOLUTION",
+            7,
+            "Side of a box's features after RoIAlign.",
+            check=at_least(1),
+            rule="at least 1",
+        ),
+        Key("ALIGNED", True, "Shift boxes by half a feature in RoIAlign; False: as Caffe2 did."),
+    ),
+)
+AVA = Section(
+    "AVA",
+    "Files and boxes of AVA, or of data in its format (1705.08421).",
+    (
+        Key("FRAME_DIR", "", "Folder of the frames, one folder a video."),
+        Key("FRAME_LIST_DIR", "", "Folder of the lists of frames."),
+        Key("TRAIN_LISTS", ["train.csv"], "Lists of training frames.", texts, NAMES),
+        Key("TEST_LISTS", ["val.csv"], "Lists of test frames.", texts, NAMES),
+        Key("ANNOTATION_DIR", "", "Folder of boxes, label map and exclusions."),
+        Key("TRAIN_GT_BOX_LISTS", ["ava_train_v2.2.csv"], "Annotated training boxes.",
+            texts, NAMES),
+        Key("TRAIN_PREDICT_BOX_LISTS", [], "Detected boxes to train on as well.", texts, NAMES),
+        Key("TEST_PREDICT_BOX_LISTS", ["ava_val_predicted_boxes.csv"], "Detected boxes to test on.",
+            texts, NAMES),
+        Key("DETECTION_SCORE_THRESH", 0.9, "Least score of a detected box.",
+            between(0, 1), "from 0 to 1"),
+        Key("GROUNDTRUTH_FILE", "ava_val_v2.2.csv", "Annotated boxes to evaluate against."),
+        Key("EXCLUSION_FILE", "ava_val_excluded_timestamps_v2.2.csv", "Seconds left out of the "
+            "evaluation."),
+        Key("LABEL_MAP_FILE", "ava_action_list_v2.2_for_activitynet_2019.pbtxt", "Names and "
+            "numbers of the classes that are evaluated."),
+        Key("FULL_TEST_ON_VAL", False, "Validate on all keyframes while training, not on every "
+            "fourth."),
+        Key("TEST_FORCE_FLIP", False, "Mirror test clips."),
+        Key("BGR", False, "Give frames as BGR."),
+        Key("IMG_PROC_BACKEND", "cv2", "Library that resized frames in the public code.",
+            choices=("cv2", "pytorch")),
+        Key("TRAIN_USE_COLOR_AUGMENTATION", False, "Augment colours in training."),
+        Key("TRAIN_PCA_JITTER_ONLY", True, "Of colour augmentation, only lighting jitter."),
+    ),
+)  # fmt: skip
