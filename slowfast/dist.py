@@ -67,6 +67,11 @@ def any_rank(flag: Tensor) -> Tensor:
     return flag
 
 
+def first_process() -> bool:
+    """Whether this is the first process of a job, also before or after the ranks exist."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
 def started_outside() -> bool:
     """Whether torchrun (or another launcher) has already made the processes."""
     return "RANK" in os.environ and "WORLD_SIZE" in os.environ

@@ -6,13 +6,16 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from tqdm import tqdm
+
 from slowfast.cli.errors import explain_errors
-from slowfast.data.check import check_list
+from slowfast.data.check import check_videos
+from slowfast.data.datasets.kinetics import read_kinetics
 from slowfast.data.datasets.motions import make_motions
 
 EXAMPLE = """examples:
   %(prog)s motions --out data/motions                       1,440 clips in 12 classes
-  %(prog)s check --list lists/train.csv --prefix /videos    decode every file once, name the bad ones
+  %(prog)s check --list lists/train.csv --prefix /videos    name the files that are broken
 """
 
 
@@ -29,16 +32,14 @@ def _make(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> int:
+    manifest = read_kinetics(Path(args.list), prefix=args.prefix, separator=args.separator)
     bad = 0
-    total = 0
-    for path, cause in check_list(
-        Path(args.list), prefix=args.prefix, separator=args.separator, workers=args.workers
-    ):
-        total += 1
+    results = check_videos(manifest, workers=args.workers)
+    for _, cause in tqdm(results, total=len(manifest), unit=" videos", disable=None):
         if cause:
             bad += 1
-            print(f"{path}: {cause}" if path not in cause else cause)
-    print(f"{total} videos, {bad} cannot be read")
+            tqdm.write(cause)
+    print(f"{len(manifest)} videos, {bad} cannot be read")
     return 1 if bad else 0
 
 

@@ -16,7 +16,7 @@ from slowfast.viz.report import write_report
 
 EXAMPLE = """examples:
   %(prog)s --cfg configs/Kinetics/SLOWFAST_8x8_R50.yaml DATA.PATH_TO_DATA_DIR lists/kinetics
-  %(prog)s --cfg configs/Kinetics/SLOW_8x8_R50.yaml NUM_GPUS 0 TRAIN.BATCH_SIZE 8 OUTPUT_DIR runs/slow
+  %(prog)s --cfg configs/Kinetics/SLOW_8x8_R50.yaml NUM_GPUS 0 TRAIN.BATCH_SIZE 8
   %(prog)s --cfg FILE.yaml --print-config          show the merged config and where values come from
 The same command goes on from the newest checkpoint of OUTPUT_DIR if it was stopped.
 """

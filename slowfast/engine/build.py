@@ -9,7 +9,11 @@ import torch
 from torch import nn
 
 from slowfast import dist
-from slowfast.data.datasets.build import build_loader, input_stage_from_cfg
+from slowfast.data.datasets.build import (
+    build_loader,
+    class_names_from_cfg,
+    input_stage_from_cfg,
+)
 from slowfast.data.loader import EvalLoader, TrainLoader
 from slowfast.engine.meters import Means
 from slowfast.engine.optim import optimizer_from_cfg
@@ -54,10 +58,10 @@ def device_from_cfg(cfg: Any) -> torch.device:
     Raises:
         ValueError: more GPUs are asked for than this machine has.
     """
-    if cfg.NUM_GPUS == 0:
+    if not cfg.NUM_GPUS:
         return torch.device("cpu")
     found = torch.cuda.device_count()
-    if cfg.NUM_GPUS > found:
+    if found < cfg.NUM_GPUS:
         raise ValueError(
             f"NUM_GPUS is {cfg.NUM_GPUS}, but PyTorch finds {found} CUDA device(s) here; "
             "set NUM_GPUS 0 to run on the CPU, or to the number you have (and TRAIN.BATCH_SIZE "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import torch
 
 from slowfast import dist
 from slowfast.config import dump_cfg
+from slowfast.data.manifest import Manifest
 from slowfast.engine.journal import Journal
 from slowfast.log import LOGGER, setup_logging
 from slowfast.version import __version__
@@ -48,6 +50,15 @@ def open_run(cfg: Any) -> Journal:
         name = cfg.TENSORBOARD.LOG_DIR or f"runs-{cfg.TRAIN.DATASET}"
         board = folder / name
     return Journal(folder, tensorboard_dir=board)
+
+
+def record_data(cfg: Any, manifests: Mapping[str, Manifest]) -> None:
+    """Add what identifies the lists of these splits to ``data.json``."""
+    if not dist.is_main():
+        return
+    path = Path(cfg.OUTPUT_DIR) / "data.json"
+    known = simplejson.loads(path.read_text()) if path.exists() else {}
+    write_json(path, known | {split: each.fingerprint() for split, each in manifests.items()})
 
 
 def write_json(path: Path, content: Any) -> None:

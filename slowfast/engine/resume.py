@@ -60,10 +60,13 @@ def save(trainer: Trainer, cfg: Any, *, best: bool = False) -> Path:
     return path
 
 
-def resume(trainer: Trainer, cfg: Any) -> None:
+def resume(trainer: Trainer, cfg: Any) -> bool:
     """Go on from OUTPUT_DIR, else start from ``TRAIN.CHECKPOINT_FILE_PATH``, else from scratch.
 
     All ranks load the file that rank 0 found.
+
+    Returns:
+        Whether this run is continued, rather than begun.
     """
     own = None
     if cfg.TRAIN.AUTO_RESUME and dist.is_main():
@@ -81,6 +84,7 @@ def resume(trainer: Trainer, cfg: Any) -> None:
             LOGGER.info("starting at epoch 1 with the weights of %s", source)
         else:
             _load_all(trainer, cfg, content, source=source)
+    return own is not None
 
 
 def _load_net(trainer: Trainer, cfg: Any, content: dict[str, Any], *, source: str) -> bool:

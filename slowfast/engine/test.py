@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from slowfast import dist
-from slowfast.config import with_values
+from slowfast.config import clips_per_process, with_values
 from slowfast.data.bad_samples import BadSampleLog
 from slowfast.data.batch import Batch, Sample
 from slowfast.data.datasets.build import build_loader, class_names_from_cfg
@@ -30,7 +30,7 @@ from slowfast.engine.checkpoint.load import load_weights
 from slowfast.engine.checkpoint.state import newest_whole, read_checkpoint
 from slowfast.engine.journal import Journal
 from slowfast.engine.meters import Progress, memory_gb
-from slowfast.engine.record import open_run, write_json
+from slowfast.engine.record import open_run, record_data, write_json
 from slowfast.engine.support import refuse_unsupported
 from slowfast.eval.confusion import confusion_matrix, per_class_accuracy
 from slowfast.eval.ensemble import ViewEnsemble
@@ -123,6 +123,7 @@ def _test_views(
     device: torch.device,
 ) -> dict[str, Any]:
     loader = build_loader(cfg, "test", rank=dist.rank(), world=dist.world_size())
+    record_data(cfg, {"test": loader.dataset.manifest})
     bad = BadSampleLog(cfg.OUTPUT_DIR, max_fraction=cfg.DATA.MAX_BAD_FRACTION)
     since = time.perf_counter()
     run = _run_views(model, task, loader, cfg, bad, device)
@@ -188,7 +189,7 @@ def _run_views(
         num_classes=cfg.MODEL.NUM_CLASSES,
         method=cfg.DATA.ENSEMBLE_METHOD,
     )
-    chunk = max(cfg.TEST.BATCH_SIZE // max(cfg.NUM_GPUS, 1), 1)
+    chunk = clips_per_process(cfg, "TEST")
     amp = amp_dtype_from_cfg(cfg, enabled=cfg.TEST.MIXED_PRECISION)
     left_out: list[dict[str, str]] = []
     with Progress("test", len(loader), shown=dist.is_main()) as progress:

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from slowfast import dist
+from slowfast.config import clips_per_process
 from slowfast.data.bad_samples import BadSampleLog
 from slowfast.engine.build import Trainer, amp_dtype_from_cfg, build_trainer
 from slowfast.engine.evaluate import evaluate
@@ -17,7 +18,7 @@ from slowfast.engine.journal import Journal
 from slowfast.engine.meters import Clock, Progress, Speed, format_eta, memory_gb
 from slowfast.engine.precise_bn import precise_bn
 from slowfast.engine.profile import log_model_info
-from slowfast.engine.record import open_run
+from slowfast.engine.record import open_run, record_data
 from slowfast.engine.resume import resume, save
 from slowfast.engine.step import NonFiniteLoss
 from slowfast.engine.support import refuse_unsupported
@@ -44,15 +45,19 @@ def train(cfg: Any) -> None:
         Interrupted: SIGINT or SIGTERM came; the state was saved.
     """
     refuse_unsupported(cfg)
+    clips_per_process(cfg, "TRAIN")  # raises if a step cannot be shared evenly
     journal = open_run(cfg)
     trainer = build_trainer(cfg)
+    record_data(cfg, {"train": trainer.loader.dataset.manifest})
+    if trainer.val_loader is not None:
+        record_data(cfg, {"val": trainer.val_loader.dataset.manifest})
     bad = BadSampleLog(cfg.OUTPUT_DIR, max_fraction=cfg.DATA.MAX_BAD_FRACTION)
     if cfg.LOG_MODEL_INFO and dist.is_main():
         log_model_info(trainer.net, cfg)
-    resume(trainer, cfg)
+    continued = resume(trainer, cfg)
     start = trainer.position
     journal.rewind(epoch=start.epoch, batch=start.batch)
-    if start.batch == 0 and start.epoch and _evaluation_is_missing(journal, cfg, start.epoch):
+    if continued and start.batch == 0 and _evaluation_is_missing(journal, cfg, start.epoch):
         _evaluate(trainer, cfg, journal, bad, epoch=start.epoch - 1)
     stop = _StopSignal()
     for epoch in range(start.epoch, cfg.SOLVER.MAX_EPOCH):
@@ -231,7 +236,7 @@ def _evaluate(
 
 def _evaluation_is_missing(journal: Journal, cfg: Any, epoch: int) -> bool:
     """Whether the run stopped between the checkpoint of ``epoch`` (from 1) and its evaluation."""
-    if not _is_due(epoch - 1, cfg.TRAIN.EVAL_PERIOD, cfg):
+    if epoch == 0 or not _is_due(epoch - 1, cfg.TRAIN.EVAL_PERIOD, cfg):
         return False
     done = any(r["_type"] == "val_epoch" and r["epoch"] == epoch for r in journal.records())
     return not dist.broadcast_object(done)
@@ -252,8 +257,8 @@ def _explain(error: NonFiniteLoss, cfg: Any, *, epoch: int, index: int) -> Value
     return ValueError(
         f"the loss is {error.loss} at epoch {epoch + 1}, iteration {index + 1} (rank "
         f"{dist.rank()}), on {', '.join(batch.paths)}; nothing was saved after it. The batch is "
-        f"in {path}. A lower SOLVER.BASE_LR, a longer SOLVER.WARMUP_EPOCHS, SOLVER.CLIP_GRAD_L2NORM "
-        "1.0 or TRAIN.AMP_DTYPE bfloat16 usually help"
+        f"in {path}. A lower SOLVER.BASE_LR, a longer SOLVER.WARMUP_EPOCHS, "
+        "SOLVER.CLIP_GRAD_L2NORM 1.0 or TRAIN.AMP_DTYPE bfloat16 usually help"
     )
 
 

@@ -7,6 +7,7 @@ from typing import Protocol
 from torch import Tensor, nn
 
 from slowfast.data.batch import Batch
+from slowfast.data.transforms.device import InputStage
 
 
 class Evaluator(Protocol):
@@ -23,6 +24,11 @@ class Evaluator(Protocol):
 
 class Task(Protocol):
     """The seam between the training loop and what is trained."""
+
+    @property
+    def inputs(self) -> InputStage:
+        """uint8 clips -> the pathways of the network, on the device."""
+        ...
 
     def loss(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """Scalars on the device; "loss" is the one to minimise, the others are shown."""

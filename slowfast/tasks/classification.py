@@ -38,7 +38,8 @@ class Classification:
         logits = model(self.inputs(batch.clips))
         out = {"loss": self.criterion(logits.float(), batch.labels)}
         with torch.no_grad():
-            for k, correct in zip(self.top_k, topk_correct(logits, batch.labels, self.top_k)):
+            hits = topk_correct(logits, batch.labels, self.top_k)
+            for k, correct in zip(self.top_k, hits, strict=True):
                 out[f"top{k}_err"] = 100 * (1 - correct / len(batch))
         return out
 
@@ -72,4 +73,6 @@ class TopKErrors:
     def metrics(self) -> dict[str, float]:
         """Top-k error in percent for each k."""
         shares = (self.correct / max(self.total, 1)).tolist()
-        return {f"top{k}_err": 100 * (1 - share) for k, share in zip(self.top_k, shares)}
+        return {
+            f"top{k}_err": 100 * (1 - share) for k, share in zip(self.top_k, shares, strict=True)
+        }

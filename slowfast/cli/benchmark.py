@@ -1,0 +1,227 @@
+"""Measure decoding, networks and training here: ratios of one run, medians of several."""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import simplejson
+import torch
+
+from slowfast.cli.benchmark_video import write_benchmark_video
+from slowfast.cli.errors import explain_errors
+from slowfast.config import get_cfg, load_cfg, with_values
+from slowfast.data.datasets.build import dataset_from_cfg, make_manifest
+from slowfast.engine.build import build_network, build_stepper, build_task, device_from_cfg
+from slowfast.models.zoo import example_input
+
+EXAMPLE = """examples:
+  %(prog)s data                          on generated files: 10 s, 340x256 and 1280x720, H.264
+  %(prog)s data --videos DIR --json      on your own files
+  %(prog)s train --cfg configs/Kinetics/SLOW_8x8_R50.yaml NUM_GPUS 0 TRAIN.BATCH_SIZE 2
+"""
+
+Row = dict[str, Any]
+
+
+def main(argv: Sequence[str] | None = None, *, program: str = "slowfast benchmark") -> int:
+    args = parse_args(argv, program)
+
+    def measure() -> int:
+        rows = {"data": measure_data, "model": measure_model, "train": measure_train}[args.what](
+            args
+        )
+        if args.json:
+            print(simplejson.dumps({"what": args.what, "torch": torch.__version__, "rows": rows}))
+        else:
+            _print_table(rows)
+        return 0
+
+    return explain_errors(program, measure)
+
+
+def measure_data(args: argparse.Namespace) -> list[Row]:
+    """CPU time of a training and of a test item against one plain decode of the file."""
+    torch.set_num_threads(1)
+    cfg = _config(args)
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory() as folder:
+        for path in _videos(args.videos, Path(folder)):
+            rows += _measure_video(path, cfg, args.repeats)
+    return rows
+
+
+def _measure_video(path: Path, cfg: Any, repeats: int) -> list[Row]:
+    manifest = make_manifest([(str(path), 0)])
+    train = dataset_from_cfg(cfg, "train", manifest)
+    test = dataset_from_cfg(cfg, "test", manifest)
+    epochs = iter(range(10**6))  # another random clip each time
+    plain = _cpu_seconds(lambda: _decode_all(path), repeats)
+    item = _cpu_seconds(lambda: train.read(0, epoch=next(epochs)), repeats)
+    views = _cpu_seconds(lambda: test.read(0), max(repeats // 3, 1))
+    sample = test.read(0)
+    return [
+        _row(path.name, "plain decode of all frames", plain, plain),
+        _row(path.name, "training item", item, plain, sent=train.read(0, epoch=0).clips().nbytes),
+        _row(path.name, f"test item, {len(sample.views)} views", views, plain,
+             sent=sample.frames.nbytes),
+    ]  # fmt: skip
+
+
+def measure_model(args: argparse.Namespace) -> list[Row]:
+    """Forward pass of one clip in four ways, against float32."""
+    cfg = _config(args)
+    device = device_from_cfg(cfg)
+    rows: list[Row] = []
+    base = None
+    for title, settings, amp in (
+        ("float32", {}, None),
+        ("float32, channels last", {"MODEL.CHANNELS_LAST": True}, None),
+        ("bfloat16", {}, torch.bfloat16),
+        ("bfloat16, channels last", {"MODEL.CHANNELS_LAST": True}, torch.bfloat16),
+    ):
+        net = build_network(with_values(cfg, settings), device).eval()
+        layout = torch.channels_last_3d if settings else torch.contiguous_format
+        clips = [c.to(device).contiguous(memory_format=layout) for c in example_input(net)]
+
+        def forward(net: Any = net, clips: Any = clips, amp: Any = amp) -> None:
+            with torch.inference_mode(), torch.autocast(device.type, amp, enabled=amp is not None):
+                net(clips)
+            _wait(device)
+
+        seconds = _wall_seconds(forward, args.repeats)
+        base = base or seconds
+        rows.append(_row(cfg.MODEL.ARCH, f"forward, {title}", seconds, base))
+    return rows
+
+
+def measure_train(args: argparse.Namespace) -> list[Row]:
+    """One optimizer step on random clips, uint8 in, in float32 and in bfloat16."""
+    from slowfast.data.batch import Batch
+
+    cfg = _config(args)
+    device = device_from_cfg(cfg)
+    size, count = cfg.DATA.TRAIN_CROP_SIZE, cfg.TRAIN.BATCH_SIZE // max(cfg.NUM_GPUS, 1)
+    zeros = torch.zeros(count, dtype=torch.int64)
+    clips = torch.randint(0, 256, (count, cfg.DATA.NUM_FRAMES, size, size, 3), dtype=torch.uint8)
+    batch = Batch(clips, zeros, zeros, zeros, ["random"] * count).to(device)
+    rows: list[Row] = []
+    base = None
+    half = {"TRAIN.MIXED_PRECISION": True, "TRAIN.AMP_DTYPE": "bfloat16"}
+    for title, settings in (
+        ("float32", {}),
+        ("bfloat16", half),
+        ("bfloat16, channels last", half | {"MODEL.CHANNELS_LAST": True}),
+    ):
+        mode = with_values(cfg, settings)
+        net = build_network(mode, device)
+        stepper = build_stepper(net, net, build_task(mode), mode, device)
+
+        def step(stepper: Any = stepper) -> None:
+            stepper(batch, 1e-3, seed=0)
+            _wait(device)
+
+        seconds = _wall_seconds(step, args.repeats)
+        base = base or seconds
+        rows.append(_row(cfg.MODEL.ARCH, f"step of {count}, {title}", seconds, base, clips=count))
+    return rows
+
+
+def _config(args: argparse.Namespace) -> Any:
+    overrides = list(args.opts)
+    if args.cfg:
+        return load_cfg(args.cfg, overrides=overrides)
+    # SLOWFAST_8x8_R50 is the default config but for these.
+    cfg = with_values(get_cfg(), {"DATA.NUM_FRAMES": 32, "DATA.SAMPLING_RATE": 2})
+    pairs = dict(zip(overrides[::2], overrides[1::2], strict=True))
+    return with_values(cfg, {"NUM_GPUS": 0} | pairs)
+
+
+def _videos(folder: str | None, scratch: Path) -> list[Path]:
+    if folder is not None:
+        files = sorted(p for p in Path(folder).iterdir() if p.is_file())
+        if not files:
+            raise ValueError(f"--videos {folder}: expected a folder with videos, found none")
+        return files
+    made = [scratch / "kinetics_340x256.mp4", scratch / "hd_1280x720.mp4"]
+    for path, (width, height) in zip(made, ((340, 256), (1280, 720)), strict=True):
+        write_benchmark_video(path, width=width, height=height)
+    return made
+
+
+def _decode_all(path: Path) -> None:
+    """What any loader must at least do for all frames: decode them, convert none."""
+    import av
+
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        stream.thread_type = "NONE"
+        for _ in container.decode(stream):
+            pass
+
+
+def _cpu_seconds(action: Callable[[], Any], repeats: int) -> float:
+    return _median(action, repeats, time.process_time)
+
+
+def _wall_seconds(action: Callable[[], Any], repeats: int) -> float:
+    return _median(action, repeats, time.perf_counter)
+
+
+def _median(action: Callable[[], Any], repeats: int, clock: Callable[[], float]) -> float:
+    action()  # the first call pays for what is only done once
+    times = []
+    for _ in range(repeats):
+        since = clock()
+        action()
+        times.append(clock() - since)
+    return statistics.median(times)
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def _row(
+    source: str, what: str, seconds: float, base: float, *, clips: int = 1, sent: int | None = None
+) -> Row:
+    row: Row = {
+        "source": source,
+        "what": what,
+        "ms": 1000 * seconds,
+        "ratio": seconds / base,
+        "clips_per_s": clips / seconds,
+    }
+    return row if sent is None else row | {"mb_to_device": sent / 1e6}
+
+
+def _print_table(rows: list[Row]) -> None:
+    print(f"{'source':<24} {'what':<32} {'ms':>9} {'ratio':>7} {'per s':>8} {'MB sent':>8}")
+    for row in rows:
+        sent = f"{row['mb_to_device']:8.1f}" if "mb_to_device" in row else " " * 8
+        print(
+            f"{row['source'][:24]:<24} {row['what']:<32} {row['ms']:9.1f} {row['ratio']:7.2f} "
+            f"{row['clips_per_s']:8.1f} {sent}"
+        )
+
+
+def parse_args(argv: Sequence[str] | None, program: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog=program,
+        description=__doc__,
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("what", choices=("data", "model", "train"))
+    parser.add_argument("--cfg", metavar="YAML", help="settings (default: SlowFast 8x8 R50, CPU)")
+    parser.add_argument("--videos", metavar="DIR", help="files to decode (default: generated)")
+    parser.add_argument("--repeats", type=int, default=9, metavar="N", help="runs a median (9)")
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
+    parser.add_argument("opts", nargs=argparse.REMAINDER, metavar="KEY VALUE")
+    return parser.parse_args(argv)

@@ -1,0 +1,99 @@
+"""Mirrors slowfast/cli/run.py and tools/run_net.py: the known command line."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import simplejson
+
+from slowfast.cli.main import COMMANDS, main
+from slowfast.cli.run import main as run
+
+ROOT = Path(__file__).parents[2]
+CONFIG = ROOT / "configs" / "Motions" / "SLOWFAST_TINY.yaml"
+
+
+def test_one_command_trains_tests_and_reports(tiny: list[str], tmp_path: Path) -> None:
+    """From any folder, without an installed package."""
+    command = [sys.executable, str(ROOT / "tools" / "run_net.py"), "--cfg", str(CONFIG), *tiny]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    run_folder = tmp_path / "run"
+    assert f"report: {run_folder / 'report.html'}" in done.stdout
+    results = simplejson.loads((run_folder / "test_results.json").read_text())
+    assert results["num_views"] == 12 * 6
+    assert '"split": "test_final"' in done.stdout
+    assert set(simplejson.loads((run_folder / "data.json").read_text())) == {"train", "val", "test"}
+
+
+def test_several_configs_run_one_after_the_other(tiny: list[str], tmp_path: Path) -> None:
+    other = tmp_path / "other.yaml"
+    other.write_text(f"_BASE_: {CONFIG}\nSOLVER:\n  MAX_EPOCH: 1\n")
+    options = [*tiny, "SOLVER.MAX_EPOCH", "1", "TEST.ENABLE", "False", "REPORT.ENABLE", "False"]
+    assert run(["--cfg", str(CONFIG), str(other), *options]) == 0
+
+
+def test_a_mistake_is_one_line_and_code_2(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--cfg", str(CONFIG), "SOLVER.BASE_LRR", "0.1"], program="run_net.py") == 2
+    captured = capsys.readouterr()
+    assert captured.err.count("\n") == 1
+    assert captured.err.startswith("run_net.py: ")
+    assert "SOLVER.BASE_LR" in captured.err
+
+
+def test_a_mistake_in_the_second_config_costs_no_training(
+    tiny: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["--cfg", str(CONFIG), str(tmp_path / "none.yaml"), *tiny]) == 2
+    assert "none.yaml" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_print_config_shows_values_and_where_they_come_from(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(["--cfg", str(CONFIG), "--print-config", "SOLVER.MAX_EPOCH", "3"]) == 0
+    out = capsys.readouterr().out
+    assert "MAX_EPOCH: 3" in out
+    assert "SOLVER.MAX_EPOCH" in out
+    assert "(command line)" in out
+    assert "tiny.yaml:" in out
+
+
+def test_shards_of_the_public_command_line_reach_the_config(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    line = ["--cfg", str(CONFIG), "--num_shards", "4", "--shard_id", "2", "--print-config"]
+    assert run(line) == 0
+    out = capsys.readouterr().out
+    assert "NUM_SHARDS: 4" in out
+    assert "SHARD_ID: 2" in out
+
+
+def test_several_machines_need_an_address(
+    tiny: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["--cfg", str(CONFIG), "--num_shards", "2", *tiny]) == 2
+    assert "--init_method tcp://HOST:PORT" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_every_command_explains_itself_with_an_example(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main([command, "--help"])
+    assert stopped.value.code == 0
+    out = capsys.readouterr().out
+    assert out.startswith(f"usage: slowfast {command}")
+    assert "example" in out
+
+
+def test_the_command_lists_its_jobs(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    out = capsys.readouterr().out
+    assert all(command in out for command in COMMANDS)

@@ -1,0 +1,49 @@
+"""Fixtures that several tests share: a small copy of the built-in data set and its config."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from slowfast.data.datasets.motions import make_motions
+
+# Networks of the tests are too small for threads to pay, and machines that run tests are shared:
+# threads that wait for each other there cost a hundred times what they save.
+torch.set_num_threads(1)
+os.environ["OMP_NUM_THREADS"] = "1"  # of the processes that tests start
+
+
+@pytest.fixture(scope="session")
+def motions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """24 training, 8 validation and 12 test clips of `motions`."""
+    folder = tmp_path_factory.mktemp("motions")
+    make_motions(folder, sizes=(24, 8, 12), workers=1)
+    return folder
+
+
+@pytest.fixture
+def tiny(motions: Path, tmp_path: Path) -> list[str]:
+    """Overrides that make configs/Motions/SLOWFAST_TINY.yaml a matter of seconds."""
+    settings = {
+        "DATA.PATH_TO_DATA_DIR": motions,
+        "DATA.PATH_PREFIX": motions,
+        "DATA.TRAIN_CROP_SIZE": 32,
+        "DATA.TRAIN_JITTER_SCALES": [32, 40],
+        "DATA.TEST_CROP_SIZE": 32,
+        "DATA_LOADER.NUM_WORKERS": 0,
+        "LOG_PERIOD": 1,
+        "OUTPUT_DIR": tmp_path / "run",
+        "RESNET.WIDTH_PER_GROUP": 8,
+        "SOLVER.MAX_EPOCH": 2,
+        "SOLVER.WARMUP_EPOCHS": 0.5,
+        "TEST.NUM_ENSEMBLE_VIEWS": 2,
+        "TRAIN.BATCH_SIZE": 4,
+        "TRAIN.CHECKPOINT_PERIOD": 1,
+        "TRAIN.EVAL_PERIOD": 1,
+        "TRAIN.MIXED_PRECISION": False,
+        "TEST.MIXED_PRECISION": False,
+    }
+    return [str(part) for pair in settings.items() for part in pair]

@@ -1,0 +1,148 @@
+"""Mirrors slowfast/engine/resume.py: a run that was killed ends like one that was not."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import simplejson
+import torch
+
+from slowfast.config import load_cfg
+from slowfast.engine.checkpoint.integrity import CheckpointError
+from slowfast.engine.checkpoint.state import checkpoint_path, list_checkpoints, read_checkpoint
+from slowfast.engine.train import train
+
+CONFIG = Path(__file__).parents[2] / "configs" / "Motions" / "SLOWFAST_TINY.yaml"
+
+# Trains in a process of its own and kills itself with SIGKILL before its n-th step.
+KILLED = """
+import os, signal, sys
+from slowfast.config import load_cfg
+from slowfast.engine.step import Stepper
+from slowfast.engine.train import train
+
+left, real = int(sys.argv[1]), Stepper.__call__
+
+def step(self, *args, **kwargs):
+    global left
+    if left == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    left -= 1
+    return real(self, *args, **kwargs)
+
+Stepper.__call__ = step
+if __name__ == "__main__":
+    train(load_cfg(sys.argv[2], sys.argv[3:]))
+"""
+
+
+def figures(folder: Path) -> list[tuple]:
+    """Everything in metrics.jsonl that does not depend on the clock."""
+    lines = (folder / "metrics.jsonl").read_text().splitlines()
+    names = ("_type", "epoch", "iter", "loss", "lr", "grad_norm", "top1_err", "min_top1_err")
+    return [tuple(simplejson.loads(line).get(name) for name in names) for line in lines]
+
+
+def assert_same(a: object, b: object, where: str = "") -> None:
+    assert type(a) is type(b), where
+    if isinstance(a, torch.Tensor):
+        assert torch.equal(a, b), where
+    elif isinstance(a, dict):
+        assert a.keys() == b.keys(), where
+        for key in a:
+            assert_same(a[key], b[key], f"{where}.{key}")
+    elif isinstance(a, list | tuple):
+        for i, (x, y) in enumerate(zip(a, b, strict=True)):
+            assert_same(x, y, f"{where}[{i}]")
+    else:
+        assert a == b, where
+
+
+@pytest.mark.parametrize(("kill_before_step", "workers"), [(4, 0), (9, 2)])
+def test_killed_and_resumed_is_bit_identical(
+    tiny: list[str], tmp_path: Path, kill_before_step: int, workers: int
+) -> None:
+    """Six steps an epoch, two epochs, a checkpoint each second step; killed in either epoch."""
+    precise = ["BN.USE_PRECISE_STATS", "True", "BN.NUM_BATCHES_PRECISE", "2"]
+    shared = [*tiny, *precise, "TRAIN.CHECKPOINT_PERIOD_STEPS", "2"]
+    train(load_cfg(CONFIG, [*shared, "OUTPUT_DIR", str(tmp_path / "whole")]))
+
+    broken = ["OUTPUT_DIR", str(tmp_path / "broken"), "DATA_LOADER.NUM_WORKERS", str(workers)]
+    command = [sys.executable, "-c", KILLED, str(kill_before_step), str(CONFIG), *shared, *broken]
+    assert subprocess.run(command, capture_output=True).returncode == -9
+    before = list_checkpoints(tmp_path / "broken")
+    assert before, "nothing was saved before the kill"
+    assert before[0].name.endswith("_step_00000004.pyth" if kill_before_step == 4 else "2.pyth")
+    train(load_cfg(CONFIG, [*shared, *broken]))
+
+    assert figures(tmp_path / "broken") == figures(tmp_path / "whole")
+    last = [checkpoint_path(tmp_path / name, 2) for name in ("whole", "broken")]
+    whole, resumed = (read_checkpoint(path) for path in last)
+    for name in ("epoch", "model_state", "optimizer_state", "scaler_state", "slowfast"):
+        assert_same(whole[name], resumed[name], name)
+
+
+def test_a_finished_run_trains_no_more(tiny: list[str], tmp_path: Path) -> None:
+    cfg = load_cfg(CONFIG, [*tiny, "SOLVER.MAX_EPOCH", "1"])
+    train(cfg)
+    first = figures(tmp_path / "run")
+    train(cfg)
+    assert figures(tmp_path / "run") == first
+
+
+def test_public_checkpoints_go_on_after_their_epoch(tiny: list[str], tmp_path: Path) -> None:
+    """The public layout has no entry of ours: training goes on at the next whole epoch."""
+    train(load_cfg(CONFIG, [*tiny, "SOLVER.MAX_EPOCH", "1"]))
+    content = read_checkpoint(checkpoint_path(tmp_path / "run", 1))
+    del content["slowfast"], content["scaler_state"]
+    torch.save(content, tmp_path / "public.pyth")
+    other = [*tiny, "OUTPUT_DIR", str(tmp_path / "next")]
+    train(load_cfg(CONFIG, [*other, "TRAIN.CHECKPOINT_FILE_PATH", str(tmp_path / "public.pyth")]))
+    epochs = {record[1] for record in figures(tmp_path / "next")}
+    assert epochs == {2}
+
+
+def test_other_classes_need_leave_and_start_at_the_first_epoch(
+    tiny: list[str], tmp_path: Path
+) -> None:
+    train(load_cfg(CONFIG, [*tiny, "SOLVER.MAX_EPOCH", "1"]))
+    source = str(checkpoint_path(tmp_path / "run", 1))
+    names = tmp_path / "names.txt"
+    names.write_text("".join(f"class {i}\n" for i in range(20)))
+    other = [*tiny, "OUTPUT_DIR", str(tmp_path / "other"), "MODEL.NUM_CLASSES", "20"]
+    other += ["DATA.CLASS_NAMES_FILE", str(names)]
+    other += ["TRAIN.CHECKPOINT_FILE_PATH", source, "SOLVER.MAX_EPOCH", "1"]
+    with pytest.raises(CheckpointError, match="--allow-partial"):
+        train(load_cfg(CONFIG, other))
+    train(load_cfg(CONFIG, [*other, "TRAIN.ALLOW_PARTIAL", "True"]))
+    assert {record[1] for record in figures(tmp_path / "other")} == {1}
+
+
+def test_resuming_in_mid_epoch_with_another_batch_is_refused(
+    tiny: list[str], tmp_path: Path
+) -> None:
+    command = [sys.executable, "-c", KILLED, "3", str(CONFIG), *tiny]
+    subprocess.run([*command, "TRAIN.CHECKPOINT_PERIOD_STEPS", "2"], capture_output=True)
+    with pytest.raises(CheckpointError, match=r"in the middle of an epoch of 6 batches.*has 3 now"):
+        train(load_cfg(CONFIG, [*tiny, "TRAIN.BATCH_SIZE", "8"]))
+
+
+def test_changed_settings_are_named(tiny: list[str], tmp_path: Path) -> None:
+    train(load_cfg(CONFIG, [*tiny, "SOLVER.MAX_EPOCH", "1"]))
+    train(load_cfg(CONFIG, [*tiny, "SOLVER.MAX_EPOCH", "1", "SOLVER.WEIGHT_DECAY", "0.5"]))
+    log = (tmp_path / "run" / "stdout.log").read_text()
+    assert "was saved with SOLVER.WEIGHT_DECAY 0.02; going on with 0.5" in log
+
+
+def test_an_evaluation_that_a_crash_cut_off_is_made_up_for(tiny: list[str], tmp_path: Path) -> None:
+    train(load_cfg(CONFIG, tiny))
+    whole = figures(tmp_path / "run")
+    metrics = tmp_path / "run" / "metrics.jsonl"
+    lines = metrics.read_text().splitlines()
+    metrics.write_text("\n".join(lines[:-1]) + "\n")  # the last evaluation is gone
+    train(load_cfg(CONFIG, tiny))
+    assert figures(tmp_path / "run")[:-1] == whole[:-1]
+    assert figures(tmp_path / "run")[-1][:3] == whole[-1][:3]

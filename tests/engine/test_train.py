@@ -1,0 +1,106 @@
+"""Mirrors slowfast/engine/train.py: what a run writes, and how it stops."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import simplejson
+import torch
+
+from slowfast.config import load_cfg
+from slowfast.engine.checkpoint.state import list_checkpoints, read_checkpoint
+from slowfast.engine.train import train
+from slowfast.tasks.classification import Classification
+
+ROOT = Path(__file__).parents[2]
+CONFIG = ROOT / "configs" / "Motions" / "SLOWFAST_TINY.yaml"
+
+
+def test_a_run_leaves_the_public_files(tiny: list[str], tmp_path: Path) -> None:
+    train(load_cfg(CONFIG, [*tiny, "TENSORBOARD.ENABLE", "True"]))
+    run = tmp_path / "run"
+    names = {p.name for p in (run / "checkpoints").iterdir() if p.suffix == ".pyth"}
+    assert names >= {"checkpoint_epoch_00001.pyth", "checkpoint_epoch_00002.pyth"}
+    assert "checkpoint_best.pyth" in names
+    for name in ("config.yaml", "stdout.log", "metrics.jsonl", "model.json"):
+        assert (run / name).stat().st_size > 0, name
+    assert list((run / "runs-kinetics").glob("events*"))
+    content = read_checkpoint(run / "checkpoints" / "checkpoint_epoch_00002.pyth")
+    assert content["epoch"] == 1
+    assert {"model_state", "optimizer_state", "cfg", "scaler_state"} <= set(content)
+    assert content["slowfast"]["class_names"][0] == "left"
+    assert load_cfg(run / "config.yaml").SOLVER.MAX_EPOCH == 2
+
+
+def test_records_hold_what_the_log_of_the_field_holds(tiny: list[str], tmp_path: Path) -> None:
+    train(load_cfg(CONFIG, tiny))
+    lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+    records = [simplejson.loads(line) for line in lines]
+    kinds = [r["_type"] for r in records]
+    assert kinds == ([*["train_iter"] * 6, "train_epoch", "val_epoch"]) * 2
+    wanted = {"dt", "dt_data", "dt_net", "eta", "loss", "lr", "grad_norm", "top1_err", "top5_err"}
+    assert wanted <= set(records[0])
+    assert {"top1_err", "top5_err", "min_top1_err", "min_top5_err"} <= set(records[7])
+    mean = sum(r["loss"] for r in records[:6]) / 6
+    assert records[6]["loss"] == pytest.approx(mean, rel=1e-9)
+    log = (tmp_path / "run" / "stdout.log").read_text()
+    assert '"_type": "train_epoch"' in log
+    assert "waiting for data" in log
+
+
+def test_a_loss_that_is_not_a_number_names_its_videos(
+    tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, calls = Classification.loss, []
+
+    def loss(self: Classification, model: object, batch: object) -> dict:
+        calls.append(batch)
+        out = real(self, model, batch)
+        return out | {"loss": out["loss"] * (float("nan") if len(calls) == 3 else 1.0)}
+
+    monkeypatch.setattr(Classification, "loss", loss)
+    with pytest.raises(ValueError, match=r"the loss is nan at epoch 1, iteration 3") as caught:
+        train(load_cfg(CONFIG, tiny))
+    saved = torch.load(tmp_path / "run" / "nonfinite_batch_rank0.pt", weights_only=True)
+    assert saved["paths"] == calls[2].paths
+    assert torch.equal(saved["clips"], calls[2].clips)
+    assert all(path in str(caught.value) for path in saved["paths"])
+    assert "SOLVER.BASE_LR" in str(caught.value)
+
+
+def test_sigterm_saves_this_very_step(tiny: list[str], tmp_path: Path) -> None:
+    command = [sys.executable, "-u", str(ROOT / "tools" / "run_net.py"), "--cfg", str(CONFIG)]
+    options = [*tiny, "SOLVER.MAX_EPOCH", "200", "LOG_MODEL_INFO", "False"]
+    process = subprocess.Popen([*command, *options], stdout=subprocess.PIPE, text=True)
+    for line in process.stdout:
+        if "json_stats" in line:
+            process.send_signal(signal.SIGTERM)
+            break
+    rest = process.stdout.read()
+    assert process.wait() == 128 + signal.SIGTERM
+    assert "the same command goes on from there" in rest
+    (newest, *_) = list_checkpoints(tmp_path / "run")
+    assert newest.name in rest
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("MIXUP.ENABLE", "True", r"MIXUP\.ENABLE is True, which this version cannot do yet"),
+        ("MULTIGRID.LONG_CYCLE", "True", r"MULTIGRID\.LONG_CYCLE is True"),
+        ("NUM_GPUS", "64", r"NUM_GPUS is 64, but PyTorch finds \d+ CUDA device"),
+        ("MODEL.LOSS_FUNC", "contrastive_loss", r"MODEL\.LOSS_FUNC is 'contrastive_loss'"),
+        ("TRAIN.AMP_DTYPE", "int8", "TRAIN.AMP_DTYPE"),
+    ],
+)
+def test_what_cannot_be_honoured_is_refused(
+    tiny: list[str], key: str, value: str, message: str
+) -> None:
+    batch = ["TRAIN.BATCH_SIZE", "64", "TEST.BATCH_SIZE", "64"] if key == "NUM_GPUS" else []
+    options = [*tiny, *batch, "TRAIN.MIXED_PRECISION", "True", key, value]
+    with pytest.raises(ValueError, match=message):
+        train(load_cfg(CONFIG, options))
