@@ -20,7 +20,7 @@ os.environ["OMP_NUM_THREADS"] = "1"  # of the processes that tests start
 def motions(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """24 training, 8 validation and 12 test clips of `motions`."""
     folder = tmp_path_factory.mktemp("motions")
-    make_motions(folder, sizes=(24, 8, 12), workers=1)
+    make_motions(folder, sizes=(24, 8, 12), workers=0)
     return folder
 
 

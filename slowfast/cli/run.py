@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -128,4 +129,18 @@ def parse_args(argv: Sequence[str] | None, program: str) -> argparse.Namespace:
         metavar="KEY VALUE",
         help="overrides, last on the line: TRAIN.BATCH_SIZE 16 NUM_GPUS 2",
     )
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    # `--cfg FILE KEY VALUE` is the known line, but argparse gives all of it to --cfg.
+    words = args.cfg_files
+    first_key = next((i for i, word in enumerate(words) if _is_key(word)), len(words))
+    args.cfg_files, args.opts = words[:first_key], words[first_key:] + args.opts
+    if not args.cfg_files:
+        parser.error(f"--cfg takes a YAML file first, got {args.opts[0]!r}")
+    return args
+
+
+def _is_key(word: str) -> bool:
+    """Whether a word of the line is a config key rather than a file: SOLVER.BASE_LR, NUM_GPUS."""
+    return re.fullmatch(r"[A-Z][A-Z0-9_]*(\.\w+)*", word) is not None and not word.lower().endswith(
+        (".yaml", ".yml")
+    )

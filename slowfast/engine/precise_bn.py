@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 
 import torch
-from fvcore.nn.precise_bn import get_bn_modules, update_bn_stats
 from torch import nn
 
 from slowfast.data.loader import TrainLoader
 from slowfast.data.transforms.device import InputStage
 from slowfast.log import LOGGER
+
+with warnings.catch_warnings():
+    # fvcore.nn compiles losses with torch.jit on import, which PyTorch has deprecated.
+    warnings.simplefilter("ignore", FutureWarning)
+    from fvcore.nn.precise_bn import get_bn_modules, update_bn_stats
 
 
 def precise_bn(

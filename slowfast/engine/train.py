@@ -97,20 +97,23 @@ def train_epoch(
     loader.set_position(epoch, position.batch)
     clock = Clock()
     last = started = clock.snapshot()
+    logged = position.batch
     title = f"epoch {epoch + 1}/{cfg.SOLVER.MAX_EPOCH}"
     with Progress(title, total, start=position.batch, shown=dist.is_main()) as progress:
         for i, batch in enumerate(clock.batches(loader), position.batch):
             bad.add(batch.bad, seen=len(batch) + len(batch.bad), epoch=epoch)
             shown: dict[str, str] = {}
-            if len(batch):
-                lr = trainer.schedule(epoch + i / total)
-                _step(trainer, cfg, batch, lr, epoch=epoch, index=i)
-                clock.update(len(batch) * dist.world_size())
+            lr = trainer.schedule(epoch + i / total)
+            _step(trainer, cfg, batch, lr, epoch=epoch, index=i)
+            clock.update(len(batch) * dist.world_size())
             position.epoch, position.batch = epoch, i + 1
             if (i + 1) % cfg.LOG_PERIOD == 0 or i + 1 == total:
                 now = clock.snapshot()
                 speed, last = Speed.between(last, now), now
-                record = _iteration_record(trainer, cfg, speed, lr, epoch=epoch, done=i + 1)
+                record = _iteration_record(
+                    trainer, cfg, speed, lr, epoch=epoch, done=i + 1, steps=i + 1 - logged
+                )
+                logged = i + 1
                 journal.write(record, step=epoch * total + i + 1)
                 shown = {
                     "loss": f"{record['loss']:.3f}",
@@ -155,14 +158,13 @@ def _between_steps(trainer: Trainer, cfg: Any, stop: _StopSignal) -> None:
 
 
 def _iteration_record(
-    trainer: Trainer, cfg: Any, speed: Speed, lr: float, *, epoch: int, done: int
+    trainer: Trainer, cfg: Any, speed: Speed, lr: float, *, epoch: int, done: int, steps: int
 ) -> dict[str, Any]:
     total = len(trainer.loader)
     means = trainer.window_means.read()
-    steps = max(round(trainer.window_means.count / cfg.TRAIN.BATCH_SIZE), 1)
     trainer.window_means.reset()
     left = (cfg.SOLVER.MAX_EPOCH - epoch) * total - done
-    per_step = speed.seconds / min(steps, cfg.LOG_PERIOD)
+    per_step = speed.seconds / steps
     return {
         "_type": "train_iter",
         "epoch": epoch + 1,

@@ -11,6 +11,7 @@ import simplejson
 
 from slowfast.cli.main import COMMANDS, main
 from slowfast.cli.run import main as run
+from slowfast.cli.run import parse_args
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "configs" / "Motions" / "SLOWFAST_TINY.yaml"
@@ -97,3 +98,24 @@ def test_the_command_lists_its_jobs(capsys: pytest.CaptureFixture[str]) -> None:
         main(["--help"])
     out = capsys.readouterr().out
     assert all(command in out for command in COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("line", "files", "opts"),
+    [
+        (["--cfg", "a.yaml"], ["a.yaml"], []),
+        (["--cfg", "a.yaml", "NUM_GPUS", "0"], ["a.yaml"], ["NUM_GPUS", "0"]),
+        (["--cfg", "a", "B.YAML", "TEST.ENABLE", "x"], ["a", "B.YAML"], ["TEST.ENABLE", "x"]),
+        (["NUM_GPUS", "0", "--cfg", "a.yaml"], ["a.yaml"], ["NUM_GPUS", "0"]),
+        (
+            ["--cfg", "a.yaml", "SOLVER.X", "-1", "--print-config"],
+            ["a.yaml"],
+            ["SOLVER.X", "-1"],
+        ),
+    ],
+)
+def test_files_end_where_the_first_key_begins(
+    line: list[str], files: list[str], opts: list[str]
+) -> None:
+    args = parse_args(line, "run_net.py")
+    assert (args.cfg_files, args.opts) == (files, opts)
