@@ -15,7 +15,7 @@ import torch
 
 from slowfast.cli.benchmark_video import write_benchmark_video
 from slowfast.cli.errors import explain_errors
-from slowfast.config import get_cfg, load_cfg, with_values
+from slowfast.config import load_cfg, with_values
 from slowfast.data.datasets.build import dataset_from_cfg, make_manifest
 from slowfast.engine.build import build_network, build_stepper, build_task, device_from_cfg
 from slowfast.models.zoo import example_input
@@ -25,6 +25,8 @@ EXAMPLE = """examples:
   %(prog)s data --videos DIR --json      on your own files
   %(prog)s train --cfg configs/Kinetics/SLOW_8x8_R50.yaml NUM_GPUS 0 TRAIN.BATCH_SIZE 2
 """
+
+DEFAULT = Path(__file__).parents[2] / "configs" / "Kinetics" / "SLOWFAST_8x8_R50.yaml"
 
 Row = dict[str, Any]
 
@@ -133,13 +135,10 @@ def measure_train(args: argparse.Namespace) -> list[Row]:
 
 
 def _config(args: argparse.Namespace) -> Any:
-    overrides = list(args.opts)
-    if args.cfg:
-        return load_cfg(args.cfg, overrides=overrides)
-    # SLOWFAST_8x8_R50 is the default config but for these.
-    cfg = with_values(get_cfg(), {"DATA.NUM_FRAMES": 32, "DATA.SAMPLING_RATE": 2})
-    pairs = dict(zip(overrides[::2], overrides[1::2], strict=True))
-    return with_values(cfg, {"NUM_GPUS": 0} | pairs)
+    default = ["NUM_GPUS", "0", "TRAIN.BATCH_SIZE", "2"]
+    if args.cfg is None:
+        return load_cfg(DEFAULT, overrides=[*default, *args.opts])
+    return load_cfg(args.cfg, overrides=args.opts)
 
 
 def _videos(folder: str | None, scratch: Path) -> list[Path]:
@@ -223,5 +222,5 @@ def parse_args(argv: Sequence[str] | None, program: str) -> argparse.Namespace:
     parser.add_argument("--videos", metavar="DIR", help="files to decode (default: generated)")
     parser.add_argument("--repeats", type=int, default=9, metavar="N", help="runs a median (9)")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
-    parser.add_argument("opts", nargs=argparse.REMAINDER, metavar="KEY VALUE")
-    return parser.parse_args(argv)
+    parser.add_argument("opts", nargs="*", metavar="KEY VALUE")
+    return parser.parse_intermixed_args(argv)

@@ -21,8 +21,8 @@ def main(argv: Sequence[str] | None = None, *, program: str = "slowfast complexi
         epilog="example: %(prog)s --cfg configs/Kinetics/SLOWFAST_8x8_R50.yaml",
     )
     parser.add_argument("--cfg", required=True, metavar="YAML")
-    parser.add_argument("opts", nargs=argparse.REMAINDER, metavar="KEY VALUE")
-    args = parser.parse_args(argv)
+    parser.add_argument("opts", nargs="*", metavar="KEY VALUE")
+    args = parser.parse_intermixed_args(argv)
 
     def show() -> int:
         net = build_model(load_cfg(args.cfg, overrides=args.opts)).eval()

@@ -38,9 +38,11 @@ def _run_all(args: argparse.Namespace) -> int:
             _print_config(path, overrides)
     if args.print_config:
         return 0
-    for _, cfg in loaded:
+    for path, cfg in loaded:
         try:
             _launch(cfg, args.init_method)
+            if cfg.REPORT.ENABLE and cfg.SHARD_ID == 0 and dist.first_process():
+                _report(path, cfg, _overrides(args))
         except Interrupted as stopped:
             print(stopped)
             return stopped.exit_code
@@ -60,9 +62,12 @@ def _launch(cfg: Any, init_method: str | None) -> None:
         dist.launch(train, cfg, **settings)
     if cfg.TEST.ENABLE:
         dist.launch(test, cfg, **settings)
-    if cfg.REPORT.ENABLE and cfg.SHARD_ID == 0 and dist.first_process():
-        path = write_report(cfg.OUTPUT_DIR, num_mistakes=cfg.REPORT.NUM_MISTAKES)
-        print(f"report: {Path(path).resolve()}")
+
+
+def _report(path: str, cfg: Any, overrides: list[str]) -> None:
+    changed = [key for key, _, _ in explain(path, overrides)]
+    report = write_report(cfg.OUTPUT_DIR, num_mistakes=cfg.REPORT.NUM_MISTAKES, changed=changed)
+    print(f"report: {Path(report).resolve()}")
 
 
 def _overrides(args: argparse.Namespace) -> list[str]:
@@ -125,11 +130,11 @@ def parse_args(argv: Sequence[str] | None, program: str) -> argparse.Namespace:
     )
     parser.add_argument(
         "opts",
-        nargs=argparse.REMAINDER,
+        nargs="*",
         metavar="KEY VALUE",
         help="overrides, last on the line: TRAIN.BATCH_SIZE 16 NUM_GPUS 2",
     )
-    args = parser.parse_args(argv)
+    args = parser.parse_intermixed_args(argv)
     # `--cfg FILE KEY VALUE` is the known line, but argparse gives all of it to --cfg.
     words = args.cfg_files
     first_key = next((i for i, word in enumerate(words) if _is_key(word)), len(words))
