@@ -1,0 +1,114 @@
+"""What the data layer hands on: a sample (one video), a batch of clips, and what was unreadable."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class BadSample:
+    """A video that could not be read; ``replaced_by`` is the row that took its place, if any."""
+
+    video: int
+    path: str
+    cause: str
+    replaced_by: int | None = None
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One video: each frame that was decoded, once, and where its clips lie in them.
+
+    Attributes:
+        frames: uint8 (F, H, W, C), RGB, scaled; in training already cropped and flipped.
+        index: int64 (V, T), the frames of clip v.
+        offsets: int64 (V, 2), top and left of the crop of view v in ``frames``, pixels.
+        size: side of the crop, pixels.
+        label: class of the video.
+        video: its row in the manifest.
+        views: int64 (V,), ids of the views (``View.id``).
+        path: the file.
+        bad: the videos that this one stands in for.
+    """
+
+    frames: Tensor
+    index: Tensor
+    offsets: Tensor
+    size: int
+    label: int | Tensor
+    video: int
+    views: Tensor
+    path: str = ""
+    bad: tuple[BadSample, ...] = ()
+
+    def clips(self, start: int = 0, stop: int | None = None) -> Tensor:
+        """Views ``start`` to ``stop`` as uint8 (v, T, size, size, C), on the device of frames."""
+        cut = []
+        places = self.offsets[start:stop].tolist()
+        for index, (top, left) in zip(self.index[start:stop], places, strict=True):
+            window = self.frames[:, top : top + self.size, left : left + self.size]
+            cut.append(window.index_select(0, index.to(window.device)))
+        return torch.stack(cut)
+
+    def to(self, device: torch.device | str, *, non_blocking: bool = False) -> Sample:
+        """The sample with its frames and indices on ``device``; offsets stay on the CPU."""
+        return replace(
+            self,
+            frames=self.frames.to(device, non_blocking=non_blocking),
+            index=self.index.to(device, non_blocking=non_blocking),
+        )
+
+    def pin_memory(self) -> Sample:
+        return replace(self, frames=self.frames.pin_memory(), index=self.index.pin_memory())
+
+
+@dataclass
+class Batch:
+    """Clips of several videos; N counts clips, not videos.
+
+    Attributes:
+        clips: uint8 (N, T, S, S, C), RGB.
+        labels: int64 (N,).
+        videos: int64 (N,), rows of the manifest.
+        views: int64 (N,), ids of the views.
+        paths: the files, N of them.
+        bad: videos of this batch that could not be read.
+    """
+
+    clips: Tensor
+    labels: Tensor
+    videos: Tensor
+    views: Tensor
+    paths: list[str]
+    bad: list[BadSample] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @classmethod
+    def of_views(cls, sample: Sample, start: int = 0, stop: int | None = None) -> Batch:
+        """Views ``start`` to ``stop`` of one video, on the device of its frames."""
+        clips = sample.clips(start, stop)
+        count, device = len(clips), clips.device
+        return cls(
+            clips=clips,
+            labels=torch.as_tensor(sample.label).expand(count).to(device),
+            videos=torch.full((count,), sample.video, dtype=torch.int64, device=device),
+            views=sample.views[start:stop].to(device),
+            paths=[sample.path] * count,
+            bad=list(sample.bad),
+        )
+
+    def to(self, device: torch.device | str, *, non_blocking: bool = False) -> Batch:
+        """Clips and labels on ``device``; the rest is for people and stays where it is."""
+        return replace(
+            self,
+            clips=self.clips.to(device, non_blocking=non_blocking),
+            labels=self.labels.to(device, non_blocking=non_blocking),
+        )
+
+    def pin_memory(self) -> Batch:
+        return replace(self, clips=self.clips.pin_memory(), labels=self.labels.pin_memory())

@@ -1,0 +1,143 @@
+"""A video -> the frames of its clips, scaled and cropped: at random, or the views of a test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Generator, Tensor
+
+from slowfast.data.batch import Sample
+from slowfast.data.readers.pyav import PyavSource
+from slowfast.data.sampling import RandomClip, UniformClips
+from slowfast.data.transforms.spatial import (
+    CropPlan,
+    resize,
+    short_side_size,
+    uniform_offset,
+)
+from slowfast.data.view import View
+from slowfast.randomness import generator_for
+
+OpenVideo = Callable[[str], AbstractContextManager[PyavSource]]
+
+
+class CropRule(Protocol):
+    """Draws one crop for frames of a given height and width."""
+
+    def __call__(self, height: int, width: int, generator: Generator) -> CropPlan: ...
+
+
+@dataclass(frozen=True)
+class RandomViews:
+    """Training views: clips that start anywhere, each crop of a clip drawn for itself.
+
+    Args:
+        open_video: path -> a source of frames.
+        views: which views a sample has.
+        sampler, crop: what is drawn for each clip and each view.
+        seed, split: first parts of the key that all randomness is drawn from.
+    """
+
+    open_video: OpenVideo
+    views: Sequence[View]
+    sampler: RandomClip
+    crop: CropRule
+    seed: int
+    split: str
+
+    def __call__(self, path: str, *, epoch: int, row: int, label: int) -> Sample:
+        """The views of video ``row`` in ``epoch``, the same whoever asks and whenever."""
+        key = (self.seed, self.split, epoch, row)
+        with self.open_video(path) as source:
+            wanted = [
+                self.sampler(source.num_frames, source.fps, generator_for(*key, "clip", view.clip))
+                for view in self.views
+            ]
+            frames, index = self._cut(source, wanted, key)
+        return Sample(
+            frames=frames,
+            index=index,
+            offsets=torch.zeros(len(self.views), 2, dtype=torch.int64),
+            size=frames.shape[1],
+            label=label,
+            video=row,
+            views=torch.tensor([view.id for view in self.views]),
+            path=path,
+        )
+
+    def _cut(
+        self, source: PyavSource, wanted: list[Tensor], key: tuple[int | str, ...]
+    ) -> tuple[Tensor, Tensor]:
+        """Crop each frame for each view that has it, as it is decoded: (F, S, S, 3), (V, T)."""
+        union = torch.cat(wanted).unique().tolist()
+        members = [set(indices.tolist()) for indices in wanted]
+        plans: list[CropPlan] = []
+        cropped: list[Tensor] = []
+        place: dict[tuple[int, int], int] = {}
+        for number, frame in zip(union, source.frames(union), strict=True):
+            if not plans:  # the size of a frame is known once one is decoded
+                height, width = frame.shape[:2]
+                plans = [
+                    self.crop(height, width, generator_for(*key, "crop", view.id))
+                    for view in self.views
+                ]
+            for v, plan in enumerate(plans):
+                if number in members[v]:
+                    place[v, number] = len(cropped)
+                    cropped.append(plan(frame[None])[0])
+        index = [[place[v, n] for n in indices.tolist()] for v, indices in enumerate(wanted)]
+        return torch.stack(cropped), torch.tensor(index)
+
+
+@dataclass(frozen=True)
+class UniformViews:
+    """Test views: clips spread over the video, each at one or three places of the frame.
+
+    All of them come from one pass over the file, and a frame is scaled once.
+
+    Args:
+        open_video: path -> a source of frames.
+        views: clips times crops.
+        sampler: which frames make a clip.
+        short_side: of the scaled frames, pixels.
+        size: side of the crops, pixels.
+    """
+
+    open_video: OpenVideo
+    views: Sequence[View]
+    sampler: UniformClips
+    short_side: int
+    size: int
+
+    def __call__(self, path: str, *, epoch: int, row: int, label: int) -> Sample:
+        """All views of video ``row``; ``epoch`` makes no difference."""
+        with self.open_video(path) as source:
+            wanted = torch.stack(
+                [self.sampler(view, source.num_frames, source.fps) for view in self.views]
+            )
+            union, index = wanted.unique(return_inverse=True)
+            scaled = [self._scale(frame) for frame in source.frames(union)]
+        frames = torch.stack(scaled)
+        height, width = frames.shape[1:3]
+        offsets = [
+            uniform_offset(height, width, self.size, view.crop if view.num_crops > 1 else 1)
+            for view in self.views
+        ]
+        return Sample(
+            frames=frames,
+            index=index,
+            offsets=torch.tensor(offsets),
+            size=self.size,
+            label=label,
+            video=row,
+            views=torch.tensor([view.id for view in self.views]),
+            path=path,
+        )
+
+    def _scale(self, frame: Tensor) -> Tensor:
+        height, width = frame.shape[:2]
+        return resize(frame[None], short_side_size(height, width, self.short_side))[0]

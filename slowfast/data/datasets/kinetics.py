@@ -1,0 +1,147 @@
+"""Lists of videos with one label each: Kinetics-400/600/700, UCF101, HMDB51, your own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from slowfast.data.manifest import Manifest
+from slowfast.paths import local_path
+
+VIDEO_SUFFIXES = (
+    *("mp4", "m4v", "mov", "avi", "mkv", "webm", "ts", "m2ts", "mts", "mpg", "mpeg"),
+    *("flv", "wmv", "3gp", "ogv", "gif", "vob"),
+)
+
+
+def read_kinetics(
+    list_file: str | Path,
+    *,
+    prefix: str = "",
+    separator: str = " ",
+    num_classes: int | None = None,
+    skip_rows: int = 0,
+) -> Manifest:
+    """Read a split: one ``path<separator>label`` a line.
+
+    Paths may hold the separator, so a line is split at its last one. Two other forms are
+    recognised:
+
+    - three columns, ``path<separator>something<separator>label``, where the path ends like a video
+      file (.mp4 ...) and the middle does not, or repeats the file's name; the middle is ignored;
+    - one column, the path of a video file and nothing after it, on every line of the list; each
+      gets label 0. For training without labels and for prediction.
+
+    Blank lines, Windows line ends and a byte order mark do no harm.
+
+    Args:
+        prefix: folder in front of each path.
+        num_classes: labels must be below; None: no check.
+        skip_rows: lines passed over at the beginning.
+
+    Raises:
+        ValueError: there is no such file, it is empty, or a line is none of these.
+    """
+    path = Path(local_path(str(list_file)))
+    if not path.is_file():
+        raise ValueError(
+            f"{list_file}: expected a list of videos, found nothing; set DATA.PATH_TO_DATA_DIR to "
+            "the folder of train.csv, val.csv and test.csv"
+        )
+    rows = _rows(path, str(list_file), separator, num_classes, skip_rows)
+    manifest = Manifest.from_rows(rows, prefix=prefix, source=str(path))
+    if not len(manifest):
+        raise ValueError(
+            f"{list_file}: expected one 'path{separator}label' a line, found no line"
+            + (f" after DATA.SKIP_ROWS ({skip_rows}) of them" if skip_rows else "")
+        )
+    return manifest
+
+
+def read_class_names(path: str | Path) -> list[str]:
+    """Names of the classes, by number: one a line, or a JSON object {name: number}.
+
+    Raises:
+        ValueError: there is no such file, or the numbers do not go from 0 up without a gap.
+    """
+    try:
+        text = Path(local_path(str(path))).read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(
+            f"{path}: expected names of classes, found {error}; see DATA.CLASS_NAMES_FILE"
+        ) from error
+    if not text.lstrip().startswith("{"):
+        return [line.strip() for line in text.splitlines() if line.strip()]
+    try:
+        numbers: dict[str, int] = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path}:{error.lineno}: not JSON ({error.msg})") from error
+    names = sorted(numbers, key=lambda name: numbers[name])
+    if [numbers[name] for name in names] != list(range(len(names))):
+        raise ValueError(f"{path}: expected the numbers 0 to {len(names) - 1}, each once")
+    return [name.strip('"') for name in names]  # published Kinetics files have quotes in names
+
+
+def _rows(
+    path: Path, shown: str, separator: str, num_classes: int | None, skip_rows: int
+) -> Iterator[tuple[str, int]]:
+    unlabelled: bool | None = None
+    # File names are bytes: whatever encoding they are in, they must come out as they went in.
+    with path.open(encoding="utf-8", errors="surrogateescape", newline=None) as file:
+        for number, line in enumerate(file, start=1):
+            line = line.strip("\r\n\ufeff" if number == 1 else "\r\n")
+            if number <= skip_rows or not line.strip():
+                continue
+            video, label = split_line(line, separator)
+            if label is None and is_video_name(line.strip()):
+                video, value, bare = line.strip(), 0, True
+            else:
+                value, bare = (
+                    _label(label, line, f"{shown}:{number}", separator, num_classes),
+                    False,
+                )
+            if unlabelled not in (None, bare):
+                raise ValueError(
+                    f"{shown}:{number}: expected lines of one kind, found {line!r} "
+                    f"{'without' if bare else 'with'} a label after lines "
+                    f"{'with' if bare else 'without'}; label all of them or none"
+                )
+            unlabelled = bare
+            yield video, value
+
+
+def split_line(line: str, separator: str) -> tuple[str, str | None]:
+    """(path, label), label None if there is nothing that looks like one."""
+    # A list separated by spaces may end in some, or be aligned with several.
+    text = line.rstrip()
+    video, found, label = text.rpartition(separator)
+    if not found or is_video_name(label):
+        return text, None
+    first, found, middle = video.rpartition(separator)
+    three = found and separator not in first and is_video_name(first)
+    if three and (first.rpartition("/")[2] == middle or not is_video_name(middle)):
+        video = first
+    return video.rstrip(separator) if separator.isspace() else video, label.strip()
+
+
+def is_video_name(text: str) -> bool:
+    return text.rpartition(".")[2].strip().lower() in VIDEO_SUFFIXES
+
+
+def _label(
+    label: str | None, line: str, where: str, separator: str, num_classes: int | None
+) -> int:
+    if label is None or not label.removeprefix("-").isdecimal():
+        raise ValueError(
+            f"{where}: expected 'path{separator}label', got {line!r}. Set "
+            "DATA.PATH_LABEL_SEPARATOR if another character divides them; labels are whole numbers."
+        )
+    value = int(label)
+    if value < 0 or (num_classes is not None and value >= num_classes):
+        limit = "up" if num_classes is None else f"to {num_classes - 1}"
+        raise ValueError(
+            f"{where}: expected a label from 0 {limit}, got {value} in {line!r}; set "
+            "MODEL.NUM_CLASSES to the number of classes, or correct the list"
+        )
+    return value

@@ -1,0 +1,82 @@
+"""Which packet holds which frame, and where decoding may begin: worked out before decoding."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class PacketInfo:
+    """What the container says of a packet of the video stream, in decoding order."""
+
+    pts: int | None  # presentation time, in units of the stream's time base
+    is_key: bool
+    is_shown: bool  # False: decoded but never shown (before an edit list, hidden VP8 frames)
+
+
+@dataclass(frozen=True)
+class FrameIndex:
+    """Frames of a video in presentation order.
+
+    Attributes:
+        pts: presentation times, strictly increasing.
+        packet: of each frame, its packet's number in decoding order.
+        first: the packet decoding begins with.
+        begin: when its frame is shown.
+        sync: packets where decoding may begin afresh: nothing that comes later, in either
+            order, is shown before them.
+    """
+
+    pts: list[int]
+    packet: list[int]
+    first: int
+    begin: int
+    sync: list[int]
+    number: dict[int, int] = field(repr=False)  # pts -> frame
+
+    def packet_of(self, pts: int | None) -> int | None:
+        """The packet of the frame shown at ``pts``; None if no frame is."""
+        frame = None if pts is None else self.number.get(pts)
+        return None if frame is None else self.packet[frame]
+
+    def start_for(self, frame: int) -> int:
+        """The packet to begin with in order to decode ``frame``."""
+        return self.sync[bisect_right(self.sync, self.packet[frame]) - 1]
+
+
+def index_frames(packets: Sequence[PacketInfo]) -> FrameIndex | None:
+    """The frames of a stream; None if its packets' times don't tell them apart.
+
+    Frames before the first key frame are left out: they cannot be decoded.
+    """
+    first = next((i for i, packet in enumerate(packets) if packet.is_key), 0)
+    begin = packets[first].pts if packets else None
+    if begin is None:
+        return None
+    shown: list[tuple[int, int]] = []
+    for i, packet in enumerate(packets[first:], first):
+        if packet.pts is None:
+            return None
+        if packet.is_shown and packet.pts >= begin:
+            shown.append((packet.pts, i))
+    shown.sort()
+    pts = [time for time, _ in shown]
+    number = {time: i for i, time in enumerate(pts)}
+    if len(number) < len(pts):
+        return None
+    sync = _clean_keys(packets, first)
+    return FrameIndex(pts, [i for _, i in shown], first, begin, sync, number)
+
+
+def _clean_keys(packets: Sequence[PacketInfo], first: int) -> list[int]:
+    """Key packets that no later packet precedes in time: open groups of pictures are not."""
+    keys, earliest = [], None
+    for i in range(len(packets) - 1, first, -1):
+        pts = packets[i].pts
+        assert pts is not None
+        if packets[i].is_key and (earliest is None or pts < earliest):
+            keys.append(i)
+        earliest = pts if earliest is None else min(pts, earliest)
+    return [first, *reversed(keys)]

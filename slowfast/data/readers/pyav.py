@@ -1,0 +1,208 @@
+"""Reads frames of a video file with PyAV: exactly those asked for, each decoded once."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from slowfast.data.readers.container import check_file
+from slowfast.data.readers.packets import FrameIndex, index_frames
+from slowfast.data.readers.picture import Converter
+from slowfast.data.readers.stream import VideoStream, open_container
+from slowfast.data.readers.video_error import VideoError
+
+MAX_PIXELS = 33554432  # 8K
+_KEPT_BYTES = 64 << 20  # decoded frames kept of a stream that has to be counted
+_FALLBACK_RATE = 25.0  # frames per second of a stream that says nothing of time
+_RATE_TOLERANCE = 0.02  # of the header's frame rate, before it counts as wrong
+
+
+@contextmanager
+def open_video(
+    path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS
+) -> Iterator[PyavSource]:
+    """Open a video file in order to read frames by number.
+
+    The first video stream that is not a cover picture is read, turned as it is displayed.
+
+    Args:
+        max_pixels: larger frames are refused before memory is taken for them.
+
+    Raises:
+        VideoError: it is no regular file, no video, not whole, or too large.
+    """
+    path = os.fspath(path)
+    check_file(path)
+    with open_container(path, max_pixels=max_pixels) as container:
+        yield PyavSource(VideoStream(path, container, max_pixels=max_pixels))
+
+
+class PyavSource:
+    """An open video; frame ``i`` is the i-th in order of presentation. Made by `open_video`.
+
+    Attributes:
+        num_frames: frames that can be read.
+        times: their presentation times in seconds, float64, increasing.
+        fps: mean frame rate.
+        duration: seconds from the first frame to the end of the last one.
+    """
+
+    def __init__(self, stream: VideoStream) -> None:
+        self._stream, self._convert = stream, Converter()
+        self._stored: tuple[int, int] | None = None  # height, width of decoded frames
+        self._decoded: list[Any] = []
+        self._index = index_frames(stream.packets) if stream.timed else None
+        if self._index is not None:
+            seconds = [pts * stream.time_base for pts in self._index.pts]
+        else:
+            seconds = self._decoded_times()
+        if not seconds:
+            raise stream.error("expected frames, found none")
+        self.num_frames = len(seconds)
+        self.times = torch.tensor(seconds, dtype=torch.float64)
+        self.fps = frame_rate(seconds, stream.rate)
+        self.duration = seconds[-1] - seconds[0] + 1 / self.fps
+
+    @property
+    def height(self) -> int:
+        """Of a frame as displayed, pixels; decodes the first frame."""
+        return next(self.frames([0])).shape[0]
+
+    @property
+    def width(self) -> int:
+        """Of a frame as displayed, pixels; decodes the first frame."""
+        return next(self.frames([0])).shape[1]
+
+    def read(self, indices: Tensor | Sequence[int]) -> Tensor:
+        """Frames of increasing indices, uint8 (F, H, W, 3) in RGB.
+
+        Raises:
+            VideoError: one of them, or one that it is predicted from, is damaged.
+        """
+        wanted = _as_list(indices)
+        out = torch.empty(0, dtype=torch.uint8)
+        for i, frame in enumerate(self.frames(wanted)):
+            if i == 0:
+                out = out.new_empty((len(wanted), *frame.shape))
+            out[i] = frame
+        return out
+
+    def frames(self, indices: Tensor | Sequence[int]) -> Iterator[Tensor]:
+        """Frames of increasing indices one by one, uint8 (H, W, 3), as they are decoded.
+
+        A caller that scales or crops each of them never holds them all at full size. Only these
+        frames are converted, and decoding ends with the last one.
+
+        Raises:
+            VideoError: one of them, or one that it is predicted from, is damaged.
+        """
+        wanted = _as_list(indices)
+        rising = all(a < b for a, b in pairwise(wanted))
+        if not wanted or not rising or wanted[0] < 0 or wanted[-1] >= self.num_frames:
+            raise IndexError(
+                f"frames must be increasing and from 0 to {self.num_frames - 1}, got {wanted}"
+            )
+        for frame in self._decode(wanted):
+            yield self._convert(frame)
+
+    def _decode(self, wanted: list[int]) -> Iterator[Any]:
+        if self._index is None:
+            yield from self._decode_counting(wanted)
+            return
+        left = deque(wanted)
+        if self._stream.indexed:
+            try:
+                while left:
+                    yield from self._decode_from(self._index.start_for(left[0]), left, self._index)
+                return
+            except VideoError:
+                pass  # a key frame that was none: what is left is decoded from the beginning
+        yield from self._decode_from(self._index.first, left, self._index)
+
+    def _decode_from(self, first: int, left: deque[int], index: FrameIndex) -> Iterator[Any]:
+        """Decode from packet ``first`` on and take the frames in ``left`` off it.
+
+        Ends early when the next one is better reached from a later key frame.
+        """
+        fresh = first != index.first
+        for used, frame in self._stream.frames(first, begin=index.begin):
+            self._check_shape(frame)
+            if fresh and not (frame.key_frame and index.packet_of(frame.pts) == first):
+                raise self._stream.error(f"packet {first} is no key frame")
+            fresh = False
+            number = index.number.get(frame.pts)
+            if number is None or number < left[0]:
+                continue
+            if number > left[0]:
+                break
+            left.popleft()
+            yield frame
+            if not left or (self._stream.indexed and index.start_for(left[0]) > used):
+                return
+        raise self._stream.error(f"expected frame {left[0]} of {self.num_frames}, found none")
+
+    def _decode_counting(self, wanted: list[int]) -> Iterator[Any]:
+        """Without time stamps, a frame's number is its place in the decoder's output."""
+        if self._decoded:
+            yield from (self._decoded[i] for i in wanted)
+            return
+        left = set(wanted)
+        for number, (_, frame) in enumerate(self._stream.frames(0)):
+            self._check_shape(frame)
+            if number in left:
+                yield frame
+            if number == wanted[-1]:
+                return
+
+    def _decoded_times(self) -> list[float]:
+        """Times of a stream whose packets have none: its frames are decoded to be counted.
+
+        They are kept if there is room, so that they are not decoded again.
+        """
+        stamps, size = [], 0
+        for _, frame in self._stream.frames(0):
+            self._check_shape(frame)
+            stamps.append(frame.pts)
+            size += sum(plane.buffer_size for plane in frame.planes)
+            if size <= _KEPT_BYTES:
+                self._decoded.append(frame)
+        if size > _KEPT_BYTES:
+            self._decoded.clear()
+        if None in stamps or len(set(stamps)) < len(stamps):
+            return [i / (self._stream.rate or _FALLBACK_RATE) for i in range(len(stamps))]
+        return [stamp * self._stream.time_base for stamp in sorted(stamps)]
+
+    def _check_shape(self, frame: Any) -> None:
+        shape = frame.height, frame.width
+        if self._stored is None:
+            self._stored = shape
+        if shape != self._stored:
+            raise self._stream.error(
+                f"expected frames of one size, found {self._stored[1]}x{self._stored[0]} and "
+                f"{shape[1]}x{shape[0]}"
+            )
+
+
+def frame_rate(seconds: Sequence[float], header: float | None) -> float:
+    """Mean frame rate: the header's if the time stamps agree, else theirs.
+
+    The header's is exact where time stamps are rounded (Matroska: to milliseconds).
+    """
+    span = seconds[-1] - seconds[0]
+    if len(seconds) < 2 or span <= 0:
+        return header or _FALLBACK_RATE
+    measured = (len(seconds) - 1) / span
+    if header is not None and abs(header / measured - 1) <= _RATE_TOLERANCE:
+        return header
+    return measured
+
+
+def _as_list(indices: Tensor | Sequence[int]) -> list[int]:
+    return indices.tolist() if isinstance(indices, Tensor) else [int(i) for i in indices]

@@ -1,0 +1,84 @@
+"""Which video comes when and on which rank: a function of (seed, epoch), nothing remembered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+
+from slowfast.randomness import generator_for
+
+Key = tuple[int, int]  # epoch, row of the manifest
+
+
+class TrainBatches:
+    """Batches of keys of one epoch, for one rank; `set_position` says which.
+
+    The videos of an epoch are cut into global batches, whose ranks take consecutive parts: the
+    same global batch whatever the number of ranks. A last incomplete batch is dropped.
+
+    Args:
+        size: videos in the list.
+        batch_size: clips' videos in a global batch, all ranks together.
+        rank, world: which part of each batch is this process's.
+        seed: of the order.
+    """
+
+    def __init__(self, size: int, batch_size: int, *, rank: int, world: int, seed: int) -> None:
+        if batch_size % world:
+            raise ValueError(
+                f"TRAIN.BATCH_SIZE ({batch_size}) cannot be divided among {world} processes; "
+                "make it a multiple"
+            )
+        if size < batch_size:
+            raise ValueError(
+                f"the training list has {size} videos, which do not fill one batch of "
+                f"{batch_size}; set TRAIN.BATCH_SIZE to at most {size}"
+            )
+        self.size, self.batch_size, self.seed = size, batch_size, seed
+        self.rank, self.world = rank, world
+        self.epoch = self.first = 0
+
+    def set_position(self, epoch: int, batch: int = 0) -> None:
+        """Begin the next pass at batch ``batch`` of ``epoch``, both from 0."""
+        self.epoch, self.first = epoch, batch
+
+    def order(self, epoch: int) -> list[int]:
+        """The videos of an epoch, in order."""
+        generator = generator_for(self.seed, "order", epoch)
+        return torch.randperm(self.size, generator=generator).tolist()
+
+    def __len__(self) -> int:
+        """Batches of a whole epoch."""
+        return self.size // self.batch_size
+
+    def __iter__(self) -> Iterator[list[Key]]:
+        order, epoch = self.order(self.epoch), self.epoch
+        part = self.batch_size // self.world
+        for batch in range(self.first, len(self)):
+            begin = batch * self.batch_size + self.rank * part
+            yield [(epoch, row) for row in order[begin : begin + part]]
+
+
+class EvalBatches:
+    """Every video exactly once, on exactly one rank, in the order of the list.
+
+    Nothing is padded: a rank may have one video less than another.
+
+    Args:
+        size: videos in the list.
+        batch_size: videos in a batch of this process.
+        rank, world: this process takes videos rank, rank + world, ...
+    """
+
+    def __init__(self, size: int, batch_size: int, *, rank: int, world: int) -> None:
+        self.rows = range(rank, size, world)
+        self.batch_size = batch_size
+
+    def __len__(self) -> int:
+        return -(-len(self.rows) // self.batch_size)
+
+    def __iter__(self) -> Iterator[list[Key]]:
+        # Epoch 0: random views of a val split are the same each time.
+        for begin in range(0, len(self.rows), self.batch_size):
+            yield [(0, row) for row in self.rows[begin : begin + self.batch_size]]
