@@ -1,0 +1,83 @@
+"""The settings of a VideoResNet as a config holds them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from fvcore.common.config import CfgNode
+
+from slowfast.models.pathway import BlockOptions, Pathway
+from slowfast.models.temporal_kernels import Basis, stage_depths
+from slowfast.models.video_resnet import HeadOptions
+from slowfast.ops.norm import make_norm
+
+
+def pathway_from_cfg(
+    cfg: CfgNode, index: int, kernels: Basis, *, shrink: int = 1, time_pool: int = 1
+) -> Pathway:
+    """Pathway `index` of the network; `shrink` divides its width (1 / beta)."""
+    resnet, attention = cfg.RESNET, cfg.NONLOCAL
+    if resnet.WIDTH_PER_GROUP % shrink:
+        raise ValueError(
+            f"RESNET.WIDTH_PER_GROUP ({resnet.WIDTH_PER_GROUP}) must be a multiple of "
+            f"SLOWFAST.BETA_INV ({shrink}), which divides the channels of the Fast pathway"
+        )
+
+    def stages(name: str, table: Sequence[Sequence[Any]]) -> list[Any]:
+        return [_entry(name, s, row, index) for s, row in enumerate(table)]
+
+    pools = stages("NONLOCAL.POOL", attention.POOL)
+    return Pathway(
+        kernels,
+        stage_depths(resnet.DEPTH, resnet.STAGE_DEPTHS),
+        width=resnet.WIDTH_PER_GROUP // shrink,
+        groups=resnet.NUM_GROUPS,
+        in_channels=_entry("DATA.INPUT_CHANNEL_NUM", None, cfg.DATA.INPUT_CHANNEL_NUM, index),
+        temporal=stages("RESNET.NUM_BLOCK_TEMP_KERNEL", resnet.NUM_BLOCK_TEMP_KERNEL),
+        strides=stages("RESNET.SPATIAL_STRIDES", resnet.SPATIAL_STRIDES),
+        dilations=stages("RESNET.SPATIAL_DILATIONS", resnet.SPATIAL_DILATIONS),
+        nonlocal_after=stages("NONLOCAL.LOCATION", attention.LOCATION),
+        nonlocal_groups=stages("NONLOCAL.GROUP", attention.GROUP),
+        nonlocal_pools=[(t, h, w) for t, h, w in pools],
+        time_pool=time_pool,
+    )
+
+
+def block_options_from_cfg(cfg: CfgNode) -> BlockOptions:
+    return BlockOptions(
+        kind=cfg.RESNET.TRANS_FUNC,
+        stride_1x1=cfg.RESNET.STRIDE_1X1,
+        nonlocal_kind=cfg.NONLOCAL.INSTANTIATION,
+        inplace_relu=cfg.RESNET.INPLACE_RELU,
+        recompute=cfg.MODEL.ACT_CHECKPOINT,
+        norm=make_norm(cfg.BN.NORM_TYPE, frozen=cfg.MODEL.FROZEN_BN),
+    )
+
+
+def head_options_from_cfg(cfg: CfgNode) -> HeadOptions:
+    if cfg.DETECTION.ENABLE:
+        raise ValueError(
+            "DETECTION.ENABLE is True: detection (the RoI head) arrives in a later release; this "
+            "one classifies clips"
+        )
+    return HeadOptions(
+        num_classes=cfg.MODEL.NUM_CLASSES,
+        dropout=cfg.MODEL.DROPOUT_RATE,
+        act=cfg.MODEL.HEAD_ACT,
+        adaptive_pool=cfg.MULTIGRID.SHORT_CYCLE,
+        detach=cfg.MODEL.DETACH_FINAL_FC,
+        fc_init_std=cfg.MODEL.FC_INIT_STD,
+        zero_init_final_bn=cfg.RESNET.ZERO_INIT_FINAL_BN,
+        zero_init_final_conv=cfg.RESNET.ZERO_INIT_FINAL_CONV,
+    )
+
+
+def _entry(name: str, stage: int | None, row: Sequence[Any], index: int) -> Any:
+    if index >= len(row):
+        where = "" if stage is None else f" for s{stage + 2}"
+        raise ValueError(
+            f"{name} is {list(row)}{where}, but the network has {index + 1} pathways; give one "
+            "entry a pathway, Slow before Fast"
+        )
+    return row[index]

@@ -1,0 +1,111 @@
+"""SlowFast networks: a Slow and a Fast pathway (Feichtenhofer et al., 1812.03982)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fvcore.common.config import CfgNode
+
+from slowfast.models.lateral import Lateral
+from slowfast.models.pathway import BlockOptions, Pathway
+from slowfast.models.settings_from_cfg import (
+    block_options_from_cfg,
+    head_options_from_cfg,
+    pathway_from_cfg,
+)
+from slowfast.models.temporal_kernels import FAST, SLOW, stage_depths
+from slowfast.models.video_resnet import HeadOptions, VideoResNet, classifier
+from slowfast.ops.norm import make_norm
+
+
+def slowfast(
+    *,
+    num_classes: int = 400,
+    num_frames: int = 32,
+    crop_size: int = 224,
+    depth: int = 50,
+    stage_blocks: Sequence[int] = (),
+    temporal_blocks: Sequence[int] | None = None,
+    in_channels: int | Sequence[int] = 3,
+    width: int = 64,
+    alpha: int = 4,
+    beta_inv: int = 8,
+    fusion_ratio: int = 2,
+    fusion_kernel: int = 7,
+    nonlocal_after: Sequence[Sequence[int]] = ((), (), (), ()),
+    nonlocal_kind: str = "dot_product",
+    block: str = "bottleneck_transform",
+    dropout: float = 0.5,
+    head_act: str = "softmax",
+    adaptive_pool: bool = False,
+    norm: str = "batchnorm",
+    recompute: bool = False,
+) -> VideoResNet:
+    """A SlowFast network; the defaults are SlowFast 8x8, ResNet-50.
+
+    Args:
+        num_frames: frames of the Fast pathway; the Slow one has `num_frames / alpha`.
+        crop_size: H and W of the clips, pixels.
+        depth: 18, 50 or 101; `stage_blocks`, four numbers, overrides it.
+        temporal_blocks: blocks of s2 to s5 that keep their temporal kernel; None: all.
+        in_channels: of both pathways, or (Slow, Fast).
+        width: channels of the Slow pathway after the stem.
+        alpha: Fast frames per Slow frame.
+        beta_inv: Slow channels per Fast channel (1 / beta).
+        fusion_ratio: fused channels per Fast channel.
+        fusion_kernel: temporal kernel of the lateral convolution, Fast frames.
+        nonlocal_after: of s2 to s5, the blocks that a non-local block follows in the Slow pathway.
+        block: "bottleneck_transform" or "basic_transform".
+        head_act: "softmax", "sigmoid" or "none", applied in eval mode.
+        adaptive_pool: accept clips of any size.
+        recompute: activation checkpointing.
+
+    Shape: `net([slow, fast])`, slow (N, C, T / alpha, H, W), fast (N, C, T, H, W)
+        -> (N, num_classes).
+    """
+    slow_in, fast_in = (in_channels,) * 2 if isinstance(in_channels, int) else in_channels
+    depths = stage_depths(depth, stage_blocks)
+    slow = Pathway(
+        SLOW,
+        depths,
+        width=width,
+        in_channels=slow_in,
+        temporal=temporal_blocks,
+        nonlocal_after=nonlocal_after,
+    )
+    fast = Pathway(
+        FAST, depths, width=width // beta_inv, in_channels=fast_in, temporal=temporal_blocks
+    )
+    return classifier(
+        [slow, fast],
+        num_frames=num_frames,
+        crop_size=crop_size,
+        lateral=Lateral(alpha, fusion_ratio, fusion_kernel),
+        block=BlockOptions(
+            kind=block, nonlocal_kind=nonlocal_kind, recompute=recompute, norm=make_norm(norm)
+        ),
+        head=HeadOptions(num_classes, dropout, head_act, adaptive_pool),
+    )
+
+
+def video_resnet_from_cfg(cfg: CfgNode) -> VideoResNet:
+    """The network of a config with MODEL.MODEL_NAME 'SlowFast'."""
+    if cfg.MODEL.ARCH != "slowfast":
+        raise ValueError(
+            f"MODEL.MODEL_NAME 'SlowFast' needs MODEL.ARCH 'slowfast', got {cfg.MODEL.ARCH!r}; "
+            "networks with one pathway have MODEL_NAME 'ResNet'"
+        )
+    settings = cfg.SLOWFAST
+    return classifier(
+        [
+            pathway_from_cfg(cfg, 0, SLOW),
+            pathway_from_cfg(cfg, 1, FAST, shrink=settings.BETA_INV),
+        ],
+        num_frames=cfg.DATA.NUM_FRAMES,
+        crop_size=cfg.DATA.TRAIN_CROP_SIZE,
+        lateral=Lateral(
+            settings.ALPHA, settings.FUSION_CONV_CHANNEL_RATIO, settings.FUSION_KERNEL_SZ
+        ),
+        block=block_options_from_cfg(cfg),
+        head=head_options_from_cfg(cfg),
+    )

@@ -1,0 +1,40 @@
+"""The 3D convolution all residual blocks use, and the rounding of channel counts."""
+
+from __future__ import annotations
+
+from torch import nn
+
+
+def conv3d(
+    dim_in: int,
+    dim_out: int,
+    kernel: tuple[int, int, int],
+    *,
+    stride: int = 1,
+    dilation: int = 1,
+    groups: int = 1,
+) -> nn.Conv3d:
+    """A bias-free convolution that keeps T, and keeps H and W up to the spatial `stride`.
+
+    Args:
+        kernel: (T, H, W), odd numbers.
+        dilation: of H and W; time is never dilated.
+    """
+    t, h, w = kernel
+    return nn.Conv3d(
+        dim_in,
+        dim_out,
+        kernel,
+        stride=(1, stride, stride),
+        padding=(t // 2, dilation * (h // 2), dilation * (w // 2)),
+        dilation=(1, dilation, dilation),
+        groups=groups,
+        bias=False,
+    )
+
+
+def round_width(width: float, multiplier: float, *, min_width: int = 1, divisor: int = 1) -> int:
+    """Scale a channel count and round it to `divisor`, never below 90 % of the target."""
+    target = width * multiplier
+    rounded = max(min_width, int(target + divisor / 2) // divisor * divisor)
+    return rounded + divisor if rounded < 0.9 * target else rounded

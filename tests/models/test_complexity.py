@@ -1,0 +1,58 @@
+"""Mirrors slowfast/models/complexity.py; the recipes' numbers are in test_contract.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from slowfast.models import count_cost, example_input
+from slowfast.models.video_resnet import VideoResNet
+
+
+class Small(nn.Module):
+    """One convolution, one linear layer, one product of matrices."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.s1 = nn.Conv3d(2, 4, (1, 3, 3), padding=(0, 1, 1), groups=2)
+        self.head = nn.Linear(4, 5)
+
+    def forward(self, pathways: list[Tensor]) -> Tensor:
+        x = self.s1(pathways[0]).flatten(2).transpose(1, 2)  # N P C
+        return self.head(x @ (x.transpose(1, 2) @ x))
+
+
+def test_counts_by_hand() -> None:
+    """A clip of 3 x 4 x 5 = 60 positions."""
+    cost = count_cost(Small(), [torch.zeros(1, 2, 3, 4, 5)])
+    assert cost.params == 4 * 9 + 4 + 4 * 5 + 5
+    assert cost.by_operator["conv"] * 1e9 == pytest.approx(60 * 4 * 1 * 9)
+    assert cost.by_operator["matmul"] * 1e9 == pytest.approx(2 * 60 * 4 * 4)
+    assert cost.by_operator["linear"] * 1e9 == pytest.approx(60 * 4 * 5)
+    assert cost.gflops == pytest.approx(sum(cost.by_operator.values()))
+    assert cost.activations * 1e6 == pytest.approx(60 * 4 + 4 * 4 + 60 * 4 + 60 * 5)
+
+
+def test_parts_add_up_and_nothing_changes(tiny_slowfast: Callable[..., VideoResNet]) -> None:
+    net = tiny_slowfast()
+    before = {key: value.clone() for key, value in net.state_dict().items()}
+    cost = count_cost(net, example_input(net))
+    assert set(cost.by_pathway) == {"pathway0", "pathway1", "lateral", "head"}
+    assert list(cost.by_module)[:2] == ["s1", "s1_fuse"]
+    for table in (cost.by_module, cost.by_pathway, cost.by_operator):
+        assert sum(table.values()) == pytest.approx(cost.gflops)
+    assert net.training
+    for key, value in net.state_dict().items():
+        assert torch.equal(value, before[key]), key
+
+
+def test_the_same_in_inference_mode_and_compiled(tiny_slowfast: Callable[..., VideoResNet]) -> None:
+    net = tiny_slowfast().eval()
+    cost = count_cost(net, example_input(net))
+    with torch.inference_mode():
+        assert count_cost(net, example_input(net)) == cost
+    assert count_cost(torch.compile(net, backend="eager"), example_input(net)) == cost
+    assert "GFLOPs" in str(cost)

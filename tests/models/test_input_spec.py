@@ -1,0 +1,33 @@
+"""Mirrors slowfast/models/input_spec.py; the errors are read in test_video_resnet.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import nn
+
+from slowfast.models import example_input
+from slowfast.models.input_spec import InputSpec
+from slowfast.models.video_resnet import VideoResNet
+
+
+def test_example_of_two_pathways(tiny_slowfast: Callable[..., VideoResNet]) -> None:
+    net = tiny_slowfast(num_frames=16, alpha=8, in_channels=(3, 2), crop_size=64)
+    assert net.input_spec == InputSpec(channels=(3, 2), frames=(2, 16), size=64)
+    slow, fast = example_input(net, batch=3)
+    assert slow.shape == (3, 3, 2, 64, 64)
+    assert fast.shape == (3, 2, 16, 64, 64)
+    assert example_input(net, size=96)[0].shape[-2:] == (96, 96)
+
+
+def test_wrapped_networks(tiny_resnet: Callable[..., VideoResNet]) -> None:
+    net = tiny_resnet()
+    assert example_input(nn.DataParallel(net))[0].shape == (1, 3, 4, 32, 32)
+    assert example_input(torch.compile(net, backend="eager"))[0].shape == (1, 3, 4, 32, 32)
+
+
+def test_other_modules() -> None:
+    with pytest.raises(ValueError, match="Linear is not a network of"):
+        example_input(nn.Linear(1, 1))

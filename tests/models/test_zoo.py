@@ -1,0 +1,129 @@
+"""Mirrors slowfast/models/zoo.py."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from slowfast.config import load_cfg
+from slowfast.models import build_model, count_cost, create_model, example_input, list_models
+
+RECIPES = {
+    "slowfast_r50_4x16": "Kinetics/SLOWFAST_4x16_R50",
+    "slowfast_r50_8x8": "Kinetics/SLOWFAST_8x8_R50",
+    "slowfast_r101_8x8": "Kinetics/c2/SLOWFAST_8x8_R101_50_50",
+    "slowfast_r101_16x8": "Kinetics/c2/SLOWFAST_16x8_R101_50_50",
+    "slowfast_r101_101_101_8x8": "Kinetics/c2/SLOWFAST_8x8_R101_101_101",
+    "slowfast_nln_r50_4x16": "Kinetics/SLOWFAST_NLN_4x16_R50",
+    "slowfast_nln_r50_8x8": "Kinetics/SLOWFAST_NLN_8x8_R50",
+    "slowfast_nln_r101_16x8": "Kinetics/c2/SLOWFAST_NLN_16x8_R101_50_50",
+    "slow_r50_4x16": "Kinetics/SLOW_4x16_R50",
+    "slow_r50_8x8": "Kinetics/SLOW_8x8_R50",
+    "slow_nln_r50_4x16": "Kinetics/SLOW_NLN_4x16_R50",
+    "slow_nln_r50_8x8": "Kinetics/SLOW_NLN_8x8_R50",
+    "c2d_r50_8x8": "Kinetics/C2D_8x8_R50",
+    "c2d_nln_r50_8x8": "Kinetics/C2D_NLN_8x8_R50",
+    "c2d_nopool_r50_8x8": "Kinetics/c2/C2D_NOPOOL_8x8_R50",
+    "i3d_r50_8x8": "Kinetics/I3D_8x8_R50",
+    "i3d_r101_8x8": "Kinetics/I3D_8x8_R101",
+    "i3d_nln_r50_8x8": "Kinetics/I3D_NLN_8x8_R50",
+    "i3d_nln_r101_8x8": "Kinetics/I3D_NLN_8x8_R101",
+    "x3d_xs": "Kinetics/X3D_XS",
+    "x3d_s": "Kinetics/X3D_S",
+    "x3d_m": "Kinetics/X3D_M",
+    "x3d_l": "Kinetics/X3D_L",
+}
+
+
+def layout(net: nn.Module) -> list[str]:
+    """Every module with its settings, and every shape."""
+    modules = [
+        f"{name}: {module}" for name, module in net.named_modules() if not list(module.children())
+    ]
+    attention = [f"{m.kind} {m.groups}" for m in net.modules() if hasattr(m, "conv_theta")]
+    shapes = [f"{key} {tuple(value.shape)}" for key, value in net.state_dict().items()]
+    pool = net.head.pool_size if hasattr(net.head, "pool_size") else net.head.pool_sizes
+    return [*modules, *attention, *shapes, str(pool), str(net.input_spec)]
+
+
+QUICK = ("slowfast_r50_8x8", "slow_nln_r50_4x16", "c2d_nopool_r50_8x8", "i3d_r50_8x8", "x3d_s")
+
+
+def some(names: Iterable[str], quick: Container[str]) -> list[Any]:
+    """The others are left to the slow tests."""
+    return [n if n in quick else pytest.param(n, marks=pytest.mark.slow) for n in names]
+
+
+@pytest.mark.parametrize("name", some(RECIPES, QUICK))
+def test_same_network_as_the_recipe(name: str, configs: Path) -> None:
+    with torch.device("meta"):
+        ours = create_model(name)
+        recipe = build_model(load_cfg(configs / f"{RECIPES[name]}.yaml", ["NUM_GPUS", 1]))
+    assert layout(ours) == layout(recipe)
+
+
+@pytest.mark.parametrize("name", some(list_models(), list_models("*_r18_*")))
+def test_every_name_builds_and_says_what_it_takes(name: str) -> None:
+    with torch.device("meta"):
+        net = create_model(name, num_classes=7, num_frames=8, crop_size=32).eval()
+        assert net(example_input(net, batch=2)).shape == (2, 7)
+
+
+def test_paper_costs() -> None:
+    """GFLOPs of 1812.03982, Table 2 (testing at 256 pixels)."""
+    for name, gflops in (
+        ("slowfast_r50_4x16", 36.1),
+        ("slowfast_r50_8x8", 65.7),
+    ):
+        with torch.device("meta"):
+            net = create_model(name).eval()
+        assert count_cost(net, example_input(net, size=256)).gflops == pytest.approx(
+            gflops, abs=0.06
+        )
+
+
+def test_changes_reach_the_network() -> None:
+    net = create_model(
+        "slowfast_r18_8x8",
+        num_classes=3,
+        num_frames=8,
+        crop_size=64,
+        alpha=2,
+        beta_inv=4,
+        width=16,
+        in_channels=1,
+        dropout=0.25,
+        head_act="sigmoid",
+    )
+    assert [tuple(clip.shape) for clip in example_input(net)] == [
+        (1, 1, 4, 64, 64),
+        (1, 1, 8, 64, 64),
+    ]
+    assert net.s1.pathway1_stem.conv.out_channels == 4
+    assert net.head.projection.out_features == 3
+    assert net.head.dropout.p == 0.25
+    assert isinstance(net.head.act, nn.Sigmoid)
+    scores = net.eval()(example_input(net, batch=2))
+    assert ((scores > 0) & (scores < 1)).all()
+
+
+def test_list_models() -> None:
+    names = list_models()
+    assert "slowfast_r50_8x8" in names
+    assert len(names) == len(set(names))
+    assert list_models("i3d_nln*") == ["i3d_nln_r50_8x8", "i3d_nln_r101_8x8"]
+    assert list_models("nothing*") == []
+
+
+def test_unknown_name_and_unknown_argument() -> None:
+    with pytest.raises(ValueError, match="no network 'slowfast_r50_8x9'; did you mean slowfast_r5"):
+        create_model("slowfast_r50_8x9")
+    with pytest.raises(ValueError, match="slow_r50_8x8 takes no 'drop_out'; did you mean dropout"):
+        create_model("slow_r50_8x8", drop_out=0.1)
+    with pytest.raises(ValueError, match="takes no 'arch'"):
+        create_model("slow_r50_8x8", arch="i3d")
