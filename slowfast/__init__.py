@@ -1,7 +1,7 @@
 """Video understanding in PyTorch: SlowFast networks and their family.
 
-    net = slowfast.create_model("slowfast_r50_8x8", num_classes=12)
-    predict = slowfast.Predictor.from_checkpoint("checkpoint_best.pyth")
+net = slowfast.create_model("slowfast_r50_8x8", num_classes=12)
+predict = slowfast.Predictor.from_checkpoint("checkpoint_best.pyth")
 """
 
 from __future__ import annotations

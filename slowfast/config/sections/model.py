@@ -53,7 +53,7 @@ MODEL = Section(
         Key("FC_INIT_STD", 0.01, "Standard deviation of the last layer's initial weights.",
             at_least(0), "at least 0"),
         Key("DETACH_FINAL_FC", False, "Train the last layer only, on frozen features."),
-        Key("FROZEN_BN", False, "Keep batch-norm statistics as they were loaded; weights still learn."),
+        Key("FROZEN_BN", False, "Keep batch-norm statistics as loaded; weights still learn."),
         Key("ACT_CHECKPOINT", False, "Recompute activations in the backward pass to save memory."),
         Key("FP16_ALLREDUCE", False, "Exchange gradients between processes in 16 bits."),
         Key("CHANNELS_LAST", False, "Keep features in channels_last_3d memory order."),

@@ -1,0 +1,139 @@
+"""Writes `report.html`: one file that shows a run, from what lies in its OUTPUT_DIR."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from slowfast.viz.page import Part, Tile, page, tiles
+from slowfast.viz.report_classes import class_part, confusion_part, num_classes
+from slowfast.viz.report_mistakes import mistakes_part
+from slowfast.viz.report_run import bad_part, curves_part, data_part, settings_part, supply_part
+from slowfast.viz.run_files import EXPECTED, RunFiles, read_run
+
+
+def write_report(
+    output_dir: str | os.PathLike[str],
+    *,
+    class_names: Sequence[str] | None = None,
+    num_mistakes: int = 12,
+    changed: Iterable[str] = (),
+) -> Path:
+    """Write ``report.html`` into the folder of a run; nothing in it is fetched from elsewhere.
+
+    Files that are absent are named in the report, and the sections that need them left out.
+
+    Args:
+        output_dir: OUTPUT_DIR of the run.
+        class_names: names in place of those in ``test_results.json``.
+        num_mistakes: most confident mistakes to show as clips (REPORT.NUM_MISTAKES).
+        changed: config keys to mark, those that are not at their default.
+
+    Returns:
+        Path of the report.
+
+    Raises:
+        ValueError: the folder is not that of a run, or there is not one name for each class.
+    """
+    run = read_run(Path(output_dir))
+    names = _names(run, class_names)
+    parts = [
+        curves_part(run),
+        confusion_part(run, names),
+        class_part(run, names),
+        mistakes_part(run, names, num_mistakes),
+        supply_part(run),
+        data_part(run),
+        bad_part(run),
+        settings_part(run, set(changed)),
+        _missing_part(run),
+    ]
+    made = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z")
+    text = page(
+        _title(run),
+        str(run.folder.resolve()),
+        tiles(_headline(run)),
+        parts,
+        f"Written by slowfast on {made}.",
+    )
+    path = run.folder / "report.html"
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)
+    return path
+
+
+def _names(run: RunFiles, given: Sequence[str] | None) -> list[str]:
+    count = num_classes(run)
+    found = [str(entry.get("name", i)) for i, entry in enumerate(run.results.get("per_class", []))]
+    names = list(given) if given is not None else found or [str(i) for i in range(count)]
+    if given is not None and count and len(names) != count:
+        raise ValueError(
+            f"report: expected a name for each of {count} classes, got {len(names)}; "
+            "give as many as MODEL.NUM_CLASSES"
+        )
+    return names
+
+
+def _title(run: RunFiles) -> str:
+    network = run.setting("MODEL.MODEL_NAME") or run.model.get("name") or "Run"
+    arch = run.setting("MODEL.ARCH") or run.model.get("arch") or ""
+    if arch and arch.lower() != str(network).lower():
+        network = f"{network} ({arch})"
+    data = Path(str(run.setting("DATA.PATH_TO_DATA_DIR", ""))).name
+    return f"{network} on {data}" if data else str(network)
+
+
+def _headline(run: RunFiles) -> list[Tile]:
+    results, model = run.results, run.model
+    shown: list[Tile] = []
+    for key, label in (("top1", "top-1 accuracy"), ("top5", "top-5 accuracy")):
+        if isinstance(results.get(key), int | float):
+            shown.append(Tile(f"{results[key]:.1f} %", label, lead=not shown))
+    if "num_videos" in results:
+        shown.append(Tile(f"{results['num_videos']:,}", "test videos"))
+    if "views_per_video" in results:
+        shown.append(Tile(str(results["views_per_video"]), "views of each, counted once"))
+    if results.get("left_out"):
+        shown.append(Tile(f"{len(results['left_out']):,}", "videos left out, unreadable"))
+    if not shown:
+        errors = [r["top1_err"] for r in run.of_type("val_epoch") if "top1_err" in r]
+        if errors:
+            shown.append(Tile(f"{100 - min(errors):.1f} %", "best top-1 on val", lead=True))
+    if "params" in model:
+        shown.append(Tile(_count(model["params"]), "parameters"))
+    if "gflops" in model:
+        shown.append(Tile(f"{model['gflops']:.3g}", "GFLOPs a view"))
+    seconds = sum(record.get("seconds") or 0 for record in run.of_type("train_epoch"))
+    if seconds:
+        shown.append(Tile(_duration(seconds), "training"))
+    return shown
+
+
+def _missing_part(run: RunFiles) -> Part:
+    lines = "".join(
+        f"<li><code>{name}</code> ({_plain(why)}): no {EXPECTED.get(name, 'mistakes')}</li>"
+        for name, why in run.missing.items()
+    )
+    body = f'<div class="card warn"><ul>{lines}</ul></div>' if lines else ""
+    return Part("missing", "What this report lacks", body)
+
+
+def _plain(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;")
+
+
+def _count(number: int) -> str:
+    for size, unit in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if number >= size:
+            return f"{number / size:#.3g} {unit}"
+    return str(number)
+
+
+def _duration(seconds: float) -> str:
+    for size, unit in ((86400, "days"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.0f} s"
