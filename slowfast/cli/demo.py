@@ -86,7 +86,7 @@ def _train_both(args: argparse.Namespace, seed: int) -> dict[str, Path]:
         if quiet:
             print(f"{title} trains beside it; its log is {folder / 'stdout.log'}", flush=True)
         running[title] = subprocess.Popen(
-            _command(args, args.configs / config, folder, seed),
+            _command(args, args.configs / config, folder, seed, workers=int(not quiet)),
             env=environment,
             stdout=subprocess.DEVNULL if quiet else None,
             stderr=subprocess.DEVNULL if quiet else None,
@@ -102,11 +102,13 @@ def _train_both(args: argparse.Namespace, seed: int) -> dict[str, Path]:
     return folders
 
 
-def _command(args: argparse.Namespace, config: Path, folder: Path, seed: int) -> list[str]:
+def _command(
+    args: argparse.Namespace, config: Path, folder: Path, seed: int, *, workers: int
+) -> list[str]:
     settings = {
         "DATA.PATH_TO_DATA_DIR": args.data,
         "DATA.PATH_PREFIX": args.data,
-        "DATA_LOADER.NUM_WORKERS": 0,  # the cores are taken
+        "DATA_LOADER.NUM_WORKERS": workers,
         "OUTPUT_DIR": folder,
         "RNG_SEED": seed,
     }
