@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator
 
 import torch
 from torch import nn
@@ -39,7 +39,7 @@ def precise_bn(
         LOGGER.info("precise BN uses the %d batches there are, not %d", count, num_batches)
     loader.set_position(epoch, 0)
 
-    def pathways() -> Iterator[list[torch.Tensor]]:
+    def pathways() -> Generator[list[torch.Tensor]]:
         for batch in loader:
             yield inputs(batch.to(device).clips)
 
