@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import logging
 import os
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +12,11 @@ from urllib.parse import urlparse
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+# Exceptions whose message alone tells a user what to change.
+USER_ERRORS = ("ValueError", "ConfigError", "CheckpointError", "VideoError", "FileNotFoundError")
 
 
 def rank() -> int:
@@ -100,14 +106,13 @@ def launch(
         timeout_minutes: how long a collective may wait for the slowest process.
 
     Raises:
-        ValueError: several machines without an address where they meet.
+        ValueError: several machines without an address where they meet, or what the first
+            process that failed raised as such.
     """
     if started_outside():
         return _run_worker(function, args, backend, timeout_minutes)
     if processes * machines == 1:
         return function(*args)
-    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
-
     address = urlparse(init_method or "").netloc
     if machines > 1 and not address:
         raise ValueError(
@@ -125,8 +130,26 @@ def launch(
         max_restarts=0,
         monitor_interval=0.5,
     )
-    results = elastic_launch(config, _run_worker)(function, args, backend, timeout_minutes)
+    # Each child that fails is reported twice by torch; the first cause is raised below.
+    logging.getLogger("torch.distributed.elastic.multiprocessing.api").setLevel(logging.CRITICAL)
+    logging.getLogger("torch.multiprocessing.spawn").setLevel(logging.ERROR)
+    try:
+        results = elastic_launch(config, _run_worker)(function, args, backend, timeout_minutes)
+    except ChildFailedError as error:
+        mistake = _users_mistake(error)
+        if mistake is None:
+            raise
+        raise ValueError(mistake) from error
     return results.get(0)
+
+
+def _users_mistake(error: ChildFailedError) -> str | None:
+    """The message of the first rank that failed, if it is one for users and not of a bug."""
+    _, failure = error.get_first_failure()
+    said = failure.error_file_data.get("message", "") if failure.error_file_data else ""
+    said = said.get("message", "") if isinstance(said, dict) else said
+    kind, _, text = str(said).partition(": ")
+    return text if kind.rpartition(".")[2] in USER_ERRORS else None
 
 
 def _run_worker(

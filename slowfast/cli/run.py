@@ -11,6 +11,7 @@ from typing import Any
 from slowfast import dist
 from slowfast.cli.errors import explain_errors
 from slowfast.config import explain, load_cfg
+from slowfast.engine.build import device_from_cfg
 from slowfast.engine.test import test
 from slowfast.engine.train import Interrupted, train
 from slowfast.viz.report import write_report
@@ -50,6 +51,7 @@ def _run_all(args: argparse.Namespace) -> int:
 
 
 def _launch(cfg: Any, init_method: str | None) -> None:
+    device_from_cfg(cfg)  # too few GPUs are named here, in one line, before processes start
     settings = {
         "processes": max(cfg.NUM_GPUS, 1),
         "machines": cfg.NUM_SHARDS,

@@ -119,3 +119,15 @@ def test_files_end_where_the_first_key_begins(
 ) -> None:
     args = parse_args(line, "run_net.py")
     assert (args.cfg_files, args.opts) == (files, opts)
+
+
+def test_gpus_that_are_not_there_are_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The public recipes ask for eight; a laptop gets a sentence and not eight tracebacks."""
+    options = ["NUM_GPUS", "64", "TRAIN.BATCH_SIZE", "64", "TEST.BATCH_SIZE", "64"]
+    line = ["--cfg", str(CONFIG), *options, "OUTPUT_DIR", str(tmp_path / "run")]
+    assert run(line) == 2
+    captured = capsys.readouterr()
+    assert captured.err.count("\n") == 1
+    assert "set NUM_GPUS 0 to run on the CPU" in captured.err
