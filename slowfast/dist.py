@@ -59,13 +59,6 @@ def broadcast_object(value: Any) -> Any:
     return box[0]
 
 
-def all_reduce_sum(value: Tensor) -> Tensor:
-    """Sum over ranks, in place."""
-    if _is_on():
-        dist.all_reduce(value)
-    return value
-
-
 def any_rank(flag: Tensor) -> Tensor:
     """Whether a flag (0 or 1, float) is set on any rank, in place and on every rank."""
     if _is_on():

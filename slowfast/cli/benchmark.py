@@ -16,6 +16,7 @@ import torch
 from slowfast.cli.benchmark_video import write_benchmark_video
 from slowfast.cli.errors import explain_errors
 from slowfast.config import load_cfg, with_values
+from slowfast.data.batch import Batch
 from slowfast.data.datasets.build import dataset_from_cfg, make_manifest
 from slowfast.engine.build import build_network, build_stepper, build_task, device_from_cfg
 from slowfast.models.zoo import example_input
@@ -104,8 +105,6 @@ def measure_model(args: argparse.Namespace) -> list[Row]:
 
 def measure_train(args: argparse.Namespace) -> list[Row]:
     """One optimizer step on random clips, uint8 in, in float32 and in bfloat16."""
-    from slowfast.data.batch import Batch
-
     cfg = _config(args)
     device = device_from_cfg(cfg)
     size, count = cfg.DATA.TRAIN_CROP_SIZE, cfg.TRAIN.BATCH_SIZE // max(cfg.NUM_GPUS, 1)

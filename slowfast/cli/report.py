@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from pathlib import Path
 
 from slowfast.cli.errors import explain_errors
+from slowfast.config import explain
 from slowfast.viz.report import write_report
 
 
@@ -23,7 +25,9 @@ def main(argv: Sequence[str] | None = None, *, program: str = "slowfast report")
 
     def write() -> int:
         for folder in args.output_dirs:
-            print(write_report(folder, num_mistakes=args.mistakes))
+            config = Path(folder) / "config.yaml"
+            changed = [key for key, _, _ in explain(config)] if config.exists() else []
+            print(write_report(folder, num_mistakes=args.mistakes, changed=changed))
         return 0
 
     return explain_errors(program, write)

@@ -10,7 +10,7 @@ from typing import Any
 
 from slowfast import dist
 from slowfast.cli.errors import explain_errors
-from slowfast.config import explain, load_cfg
+from slowfast.config import dump_cfg, explain, load_cfg
 from slowfast.engine.build import device_from_cfg
 from slowfast.engine.test import test
 from slowfast.engine.train import Interrupted, train
@@ -85,8 +85,6 @@ def _overrides(args: argparse.Namespace) -> list[str]:
 
 
 def _print_config(path: str, overrides: list[str]) -> None:
-    from slowfast.config import dump_cfg
-
     print(dump_cfg(load_cfg(path, overrides=overrides)))
     rows = explain(path, overrides)
     print(f"# {path}: {len(rows)} values differ from the defaults")

@@ -5,17 +5,14 @@ from __future__ import annotations
 from functools import reduce
 from typing import Any
 
-# Key -> value that asks for nothing. Each goes away with the feature that honours it.
+# Key -> value that asks for nothing; what concerns data or networks is refused where those are
+# built. Each entry goes away with the feature that honours it.
 _NEUTRAL: dict[str, Any] = {
-    "AUG.ENABLE": False,
     "CONTRASTIVE.PREDICTOR_DEPTHS": [],
-    "DATA.MULTI_LABEL": False,
-    "DETECTION.ENABLE": False,
     "MASK.ENABLE": False,
     "MIXUP.ENABLE": False,
     "MODEL.FP16_ALLREDUCE": False,
     "MULTIGRID.LONG_CYCLE": False,
-    "MULTIGRID.SHORT_CYCLE": False,
     "TRAIN.KILL_LOSS_EXPLOSION_FACTOR": 0.0,
 }
 _WITH_CHECKPOINT: dict[str, Any] = {
