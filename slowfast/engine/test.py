@@ -34,7 +34,7 @@ from slowfast.engine.record import open_run, record_data, write_json
 from slowfast.engine.support import refuse_unsupported
 from slowfast.eval.confusion import confusion_matrix, per_class_accuracy
 from slowfast.eval.ensemble import ViewEnsemble
-from slowfast.eval.topk import topk_correct
+from slowfast.eval.topk import topk_accuracy
 from slowfast.log import LOGGER
 from slowfast.tasks.base import Task
 
@@ -214,7 +214,6 @@ def summarise(
 ) -> dict[str, Any]:
     """Top-1, top-5, per-class accuracy and confusion of (V, K) scores, in percent."""
     ks = tuple(k for k in (1, 5) if k <= num_classes)
-    correct = topk_correct(scores, labels, ks)
     matrix = confusion_matrix(scores.argmax(1), labels, num_classes)
     accuracy = per_class_accuracy(matrix)
     names = _names(class_names, num_classes)
@@ -223,7 +222,8 @@ def summarise(
         for name, share, count in zip(names, accuracy.tolist(), matrix.sum(1).tolist(), strict=True)
     ]
     top = {
-        f"top{k}": 100 * c.item() / max(len(labels), 1) for k, c in zip(ks, correct, strict=True)
+        f"top{k}": percent.item()
+        for k, percent in zip(ks, topk_accuracy(scores, labels, ks), strict=True)
     }
     return {**top, "per_class": per_class, "confusion": matrix.tolist()}
 
