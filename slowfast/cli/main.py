@@ -19,7 +19,8 @@ COMMANDS = {
     "reports.",
     "report": "Write report.html for the folder of a run.",
     "models": "List the networks that `slowfast.create_model` builds by name.",
-    "complexity": "Parameters, GFLOPs and activations of the network of a config.",
+    "complexity": "Parameters, GFLOPs and activations of the network of a config; the paper's "
+    "tables.",
     "benchmark": "Measure decoding, networks and training here: ratios of one run, medians of "
     "several.",
     "config": "Explain config keys: `slowfast config SOLVER` or `slowfast config DATA.NUM_FRAMES`.",

@@ -16,6 +16,7 @@ class InputSpec:
     channels: tuple[int, ...]
     frames: tuple[int, ...]
     size: int  # height and width, pixels
+    downscale: tuple[int, ...] = ()  # frames of a pathway are this many times smaller; (): none
 
     def check(self, pathways: Sequence[Tensor], *, alpha: int | None = None) -> None:
         """Raise ValueError unless `pathways` fit; `alpha`: Fast frames per Slow frame."""
@@ -46,9 +47,10 @@ class InputSpec:
     def example(self, batch: int = 1, *, size: int | None = None) -> list[Tensor]:
         """Random clips in [0, 1) of the right shape; `size`: another height and width."""
         side = size or self.size
+        downscale = self.downscale or (1,) * len(self.frames)
         return [
-            torch.rand(batch, channels, frames, side, side)
-            for channels, frames in zip(self.channels, self.frames, strict=True)
+            torch.rand(batch, channels, frames, side // less, side // less)
+            for channels, frames, less in zip(self.channels, self.frames, downscale, strict=True)
         ]
 
 

@@ -33,6 +33,8 @@ class Pathway:
     nonlocal_groups: Sequence[int] = (1, 1, 1, 1)
     nonlocal_pools: Sequence[Size] = ((1, 2, 2),) * 4
     time_pool: int = 1  # max pool in time after s2
+    stem_time_strides: Sequence[int] = (1, 1)  # of the first convolution and its pool
+    downscale: int = 1  # its frames are this many times smaller than the clip's
 
     def dim_out(self, stage: int) -> int:
         """Channels after `stage`, 1 to 5."""
@@ -40,12 +42,14 @@ class Pathway:
 
     def feature_size(self, frames: int, crop_size: int) -> Size:
         """(T, H, W) after s5 of a clip of `frames` frames, `crop_size` pixels high and wide."""
+        for stride in self.stem_time_strides:  # both round up
+            frames = math.ceil(frames / stride)
         if frames < self.time_pool:
             raise ValueError(
                 f"DATA.NUM_FRAMES gives a pathway {frames} frame(s), but MODEL.ARCH pools "
                 f"{self.time_pool} frames into one after s2; use more frames, or ARCH '2d'"
             )
-        side = crop_size
+        side = crop_size // self.downscale
         for stride in (2, 2, *self.strides):  # the stem strides twice; all of them round up
             side = math.ceil(side / stride)
         return (frames // self.time_pool, side, side)

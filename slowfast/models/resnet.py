@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from fvcore.common.config import CfgNode
@@ -30,6 +31,7 @@ def resnet(
     width: int = 64,
     beta_inv: int = 8,
     time_pool: int | None = None,
+    stem_time_strides: Sequence[int] = (1, 1),
     nonlocal_after: Sequence[Sequence[int]] = ((), (), (), ()),
     nonlocal_kind: str = "softmax",
     block: str = "bottleneck_transform",
@@ -49,6 +51,7 @@ def resnet(
         temporal_blocks: blocks of s2 to s5 that keep their temporal kernel; None: all.
         width: channels after the stem; "fast" divides them by `beta_inv`.
         time_pool: max pool in time after s2; None: 2 for c2d and i3d, else 1.
+        stem_time_strides: of the first convolution and of its pool.
         nonlocal_after: of s2 to s5, the blocks that a non-local block follows.
         block: "bottleneck_transform" or "basic_transform".
         head_act: "softmax", "sigmoid" or "none", applied in eval mode.
@@ -61,11 +64,12 @@ def resnet(
     pathway = Pathway(
         basis_of(arch),
         stage_depths(depth, stage_blocks),
-        width=width // shrink,
+        width=math.ceil(width / shrink),
         in_channels=in_channels,
         temporal=temporal_blocks,
         nonlocal_after=nonlocal_after,
         time_pool=TIME_POOL.get(arch, 1) if time_pool is None else time_pool,
+        stem_time_strides=stem_time_strides,
     )
     return classifier(
         [pathway],

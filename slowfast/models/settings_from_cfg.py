@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,13 +17,8 @@ from slowfast.ops.norm import make_norm
 def pathway_from_cfg(
     cfg: CfgNode, index: int, kernels: Basis, *, shrink: int = 1, time_pool: int = 1
 ) -> Pathway:
-    """Pathway `index` of the network; `shrink` divides its width (1 / beta)."""
+    """Pathway `index` of the network; `shrink` divides its width (1 / beta), rounded up."""
     resnet, attention = cfg.RESNET, cfg.NONLOCAL
-    if resnet.WIDTH_PER_GROUP % shrink:
-        raise ValueError(
-            f"RESNET.WIDTH_PER_GROUP ({resnet.WIDTH_PER_GROUP}) must be a multiple of "
-            f"SLOWFAST.BETA_INV ({shrink}), which divides the channels of the Fast pathway"
-        )
 
     def stages(name: str, table: Sequence[Sequence[Any]]) -> list[Any]:
         return [_entry(name, s, row, index) for s, row in enumerate(table)]
@@ -31,7 +27,7 @@ def pathway_from_cfg(
     return Pathway(
         kernels,
         stage_depths(resnet.DEPTH, resnet.STAGE_DEPTHS),
-        width=resnet.WIDTH_PER_GROUP // shrink,
+        width=math.ceil(resnet.WIDTH_PER_GROUP / shrink),
         groups=resnet.NUM_GROUPS,
         in_channels=_entry("DATA.INPUT_CHANNEL_NUM", None, cfg.DATA.INPUT_CHANNEL_NUM, index),
         temporal=stages("RESNET.NUM_BLOCK_TEMP_KERNEL", resnet.NUM_BLOCK_TEMP_KERNEL),
@@ -41,6 +37,7 @@ def pathway_from_cfg(
         nonlocal_groups=stages("NONLOCAL.GROUP", attention.GROUP),
         nonlocal_pools=[(t, h, w) for t, h, w in pools],
         time_pool=time_pool,
+        stem_time_strides=resnet.STEM_TIME_STRIDES,
     )
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from fvcore.common.config import CfgNode
 
@@ -30,8 +32,10 @@ def slowfast(
     width: int = 64,
     alpha: int = 4,
     beta_inv: int = 8,
+    fusion: str = "t-conv",
     fusion_ratio: int = 2,
     fusion_kernel: int = 7,
+    fast_downscale: int = 1,
     nonlocal_after: Sequence[Sequence[int]] = ((), (), (), ()),
     nonlocal_kind: str = "dot_product",
     block: str = "bottleneck_transform",
@@ -51,9 +55,11 @@ def slowfast(
         in_channels: of both pathways, or (Slow, Fast).
         width: channels of the Slow pathway after the stem.
         alpha: Fast frames per Slow frame.
-        beta_inv: Slow channels per Fast channel (1 / beta).
-        fusion_ratio: fused channels per Fast channel.
-        fusion_kernel: temporal kernel of the lateral convolution, Fast frames.
+        beta_inv: Slow channels per Fast channel (1 / beta), rounded up to whole Fast channels.
+        fusion: "t-conv", "t-sample", "ttoc-concat", "ttoc-sum" or "none" (Sec. 3.4).
+        fusion_ratio: fused channels per Fast channel, of the lateral convolution.
+        fusion_kernel: its temporal kernel, Fast frames.
+        fast_downscale: Fast frames are this many times smaller than Slow ones (Table 5c: 2).
         nonlocal_after: of s2 to s5, the blocks that a non-local block follows in the Slow pathway.
         block: "bottleneck_transform" or "basic_transform".
         head_act: "softmax", "sigmoid" or "none", applied in eval mode.
@@ -74,13 +80,18 @@ def slowfast(
         nonlocal_after=nonlocal_after,
     )
     fast = Pathway(
-        FAST, depths, width=width // beta_inv, in_channels=fast_in, temporal=temporal_blocks
+        FAST,
+        depths,
+        width=math.ceil(width / beta_inv),
+        in_channels=fast_in,
+        temporal=temporal_blocks,
+        downscale=fast_downscale,
     )
     return classifier(
         [slow, fast],
         num_frames=num_frames,
         crop_size=crop_size,
-        lateral=Lateral(alpha, fusion_ratio, fusion_kernel),
+        lateral=Lateral(alpha, fusion_ratio, fusion_kernel, fusion),
         block=BlockOptions(
             kind=block, nonlocal_kind=nonlocal_kind, recompute=recompute, norm=make_norm(norm)
         ),
@@ -96,15 +107,19 @@ def video_resnet_from_cfg(cfg: CfgNode) -> VideoResNet:
             "networks with one pathway have MODEL_NAME 'ResNet'"
         )
     settings = cfg.SLOWFAST
+    fast = pathway_from_cfg(cfg, 1, FAST, shrink=settings.BETA_INV)
     return classifier(
         [
             pathway_from_cfg(cfg, 0, SLOW),
-            pathway_from_cfg(cfg, 1, FAST, shrink=settings.BETA_INV),
+            replace(fast, downscale=2 if settings.FAST_INPUT == "half" else 1),
         ],
         num_frames=cfg.DATA.NUM_FRAMES,
         crop_size=cfg.DATA.TRAIN_CROP_SIZE,
         lateral=Lateral(
-            settings.ALPHA, settings.FUSION_CONV_CHANNEL_RATIO, settings.FUSION_KERNEL_SZ
+            settings.ALPHA,
+            settings.FUSION_CONV_CHANNEL_RATIO,
+            settings.FUSION_KERNEL_SZ,
+            settings.FUSION,
         ),
         block=block_options_from_cfg(cfg),
         head=head_options_from_cfg(cfg),

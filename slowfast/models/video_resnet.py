@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from slowfast.models.heads import ResNetHead
 from slowfast.models.input_spec import InputSpec
-from slowfast.models.lateral import FuseFastToSlow, Lateral
+from slowfast.models.lateral import Lateral
 from slowfast.models.pathway import BlockOptions, Pathway
 from slowfast.models.res_stage import ResStage
 from slowfast.models.stem import ResNetStem, VideoStem
@@ -107,6 +107,7 @@ def _stems(pathways: Sequence[Pathway], block: BlockOptions) -> VideoStem:
             path.in_channels,
             path.width,
             path.kernels[0][0],
+            time_strides=path.stem_time_strides,
             norm=block.norm,
             inplace=block.inplace_relu,
         )
@@ -120,8 +121,8 @@ def _fuse(
 ) -> nn.Module:
     if lateral is None:
         return nn.Identity()
-    dim_fast = pathways[1].dim_out(stage)
-    return FuseFastToSlow(dim_fast, lateral, norm=block.norm, inplace=block.inplace_relu)
+    dims = [path.dim_out(stage) for path in pathways]
+    return lateral.connect(*dims, norm=block.norm, inplace=block.inplace_relu)
 
 
 def _stage(
@@ -130,7 +131,7 @@ def _stage(
     specs = [path.stage(stage) for path in pathways]
     if lateral is not None:  # the Slow pathway reads the fused features
         slow, fast = specs
-        specs[0] = replace(slow, dim_in=slow.dim_in + lateral.ratio * fast.dim_in)
+        specs[0] = replace(slow, dim_in=slow.dim_in + lateral.dim_added(fast.dim_in))
     return ResStage(
         specs,
         block.branch,
@@ -165,17 +166,22 @@ def classifier(
         )
     frames = (num_frames // alpha, num_frames) if lateral else (num_frames,)
     pools = [path.feature_size(t, crop_size) for path, t in zip(pathways, frames, strict=True)]
+    downscale = tuple(path.downscale for path in pathways)
+    # Windows of pathways that see frames of different sizes do not move alike over larger clips.
+    adaptive = head.adaptive_pool or len(set(downscale)) > 1
     net = VideoResNet(
         pathways,
         ResNetHead(
             [path.dim_out(5) for path in pathways],
             head.num_classes,
-            [None] * len(pools) if head.adaptive_pool else pools,
+            [None] * len(pools) if adaptive else pools,
             dropout=head.dropout,
             act=head.act,
             detach=head.detach,
         ),
-        input_spec=InputSpec(tuple(p.in_channels for p in pathways), frames, crop_size),
+        input_spec=InputSpec(
+            tuple(path.in_channels for path in pathways), frames, crop_size, downscale
+        ),
         lateral=lateral,
         block=block,
     )

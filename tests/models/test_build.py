@@ -88,9 +88,9 @@ def test_lists_without_an_entry_for_the_fast_pathway(cfg_of: Any) -> None:
         build_model(cfg)
 
 
-def test_width_and_beta(cfg_of: Any) -> None:
-    with pytest.raises(ValueError, match=r"WIDTH_PER_GROUP \(8\) must be a multiple .* \(3\)"):
-        build_model(cfg_of("SLOWFAST_8x8_R50", SLOWFAST__BETA_INV=3))
+def test_fast_channels_are_rounded_up(cfg_of: Any) -> None:
+    net = build_model(cfg_of("SLOWFAST_8x8_R50", SLOWFAST__BETA_INV=3))
+    assert net.s1.pathway1_stem.conv.out_channels == 3  # 8 / 3
 
 
 def test_keys_of_the_blocks(cfg_of: Any) -> None:
