@@ -53,6 +53,7 @@ def count_cost(net: nn.Module, inputs: Sequence[Tensor]) -> Cost:
     Args:
         net: in the mode that is to be counted; neither it nor its mode is changed.
         inputs: one tensor (N, C, T, H, W) a pathway, see `example_input`; only shapes matter.
+            A network of detection gets one box a clip.
     """
     net = getattr(net, "_orig_mod", net)  # a compiled network runs no operator we could see
     state = {**dict(net.named_parameters()), **dict(net.named_buffers())}
@@ -61,8 +62,10 @@ def count_cost(net: nn.Module, inputs: Sequence[Tensor]) -> Cost:
     with torch.inference_mode(False), torch.no_grad():
         shapes = {name: torch.empty_like(tensor, device="meta") for name, tensor in state.items()}
         clips = [torch.empty_like(clip, device="meta") for clip in inputs]
+        spec = getattr(net, "input_spec", None)
+        boxes = [torch.empty(len(clips[0]), 5, device="meta")] if spec and spec.boxes else []
         with tally.tracker, tally:
-            torch.func.functional_call(net, shapes, (clips,))
+            torch.func.functional_call(net, shapes, (clips, *boxes))
     return Cost(
         params=sum(parameter.numel() for parameter in net.parameters()),
         gflops=sum(tally.by_operator.values()) / 1e9,

@@ -11,14 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from torch import Tensor, nn
 
-from slowfast.models.heads import ResNetHead
+from slowfast.models.heads import ResNetHead, Size
 from slowfast.models.input_spec import InputSpec
 from slowfast.models.lateral import FuseFastToSlow, Lateral
 from slowfast.models.pathway import BlockOptions, Pathway
 from slowfast.models.res_stage import ResStage
+from slowfast.models.roi_head import RoIHead, RoIOptions
 from slowfast.models.stem import ResNetStem, VideoStem
 from slowfast.ops.init import init_resnet
 
@@ -35,6 +37,7 @@ class HeadOptions:
     fc_init_std: float = 0.01
     zero_init_final_bn: bool = True
     zero_init_final_conv: bool = False
+    roi: RoIOptions | None = None  # classify boxes, not clips
 
 
 class VideoResNet(nn.Module):
@@ -141,6 +144,17 @@ def _stage(
     )
 
 
+def _head(pathways: Sequence[Pathway], pools: Sequence[Size], head: HeadOptions) -> nn.Module:
+    dims = [path.dim_out(5) for path in pathways]
+    options: dict[str, Any] = {"dropout": head.dropout, "act": head.act, "detach": head.detach}
+    if head.roi is not None:
+        for path in pathways:
+            head.roi.compare(path.stride)
+        return RoIHead(dims, head.num_classes, head.roi, **options)
+    sizes = [None] * len(pools) if head.adaptive_pool else pools
+    return ResNetHead(dims, head.num_classes, sizes, **options)
+
+
 def classifier(
     pathways: Sequence[Pathway],
     *,
@@ -150,7 +164,7 @@ def classifier(
     block: BlockOptions | None = None,
     head: HeadOptions | None = None,
 ) -> VideoResNet:
-    """A VideoResNet with a classification head and its initial weights.
+    """A VideoResNet with the head that `head` describes and its initial weights.
 
     Args:
         num_frames: frames of the clip, those of the Fast pathway for SlowFast.
@@ -167,15 +181,13 @@ def classifier(
     pools = [path.feature_size(t, crop_size) for path, t in zip(pathways, frames, strict=True)]
     net = VideoResNet(
         pathways,
-        ResNetHead(
-            [path.dim_out(5) for path in pathways],
-            head.num_classes,
-            [None] * len(pools) if head.adaptive_pool else pools,
-            dropout=head.dropout,
-            act=head.act,
-            detach=head.detach,
+        _head(pathways, pools, head),
+        input_spec=InputSpec(
+            tuple(path.in_channels for path in pathways),
+            frames,
+            crop_size,
+            boxes=head.roi is not None,
         ),
-        input_spec=InputSpec(tuple(p.in_channels for p in pathways), frames, crop_size),
         lateral=lateral,
         block=block,
     )
