@@ -19,8 +19,7 @@ from slowfast.config import load_cfg, with_values
 from slowfast.data.batch import Batch
 from slowfast.data.datasets.build import dataset_from_cfg, make_manifest
 from slowfast.engine.build import build_network, build_stepper, build_task, device_from_cfg
-from slowfast.models.input_spec import example_boxes
-from slowfast.models.zoo import example_input
+from slowfast.models.zoo import example_boxes, example_input
 
 EXAMPLE = """examples:
   %(prog)s data                          on generated files: 10 s, 340x256 and 1280x720, H.264

@@ -30,8 +30,8 @@ class RoIOptions:
         if stride != self.stride:
             LOGGER.warning(
                 "DETECTION.SPATIAL_SCALE_FACTOR is %d, but the features of this network are %d "
-                "pixels apart, so boxes are cut out of place; set it to %d, or change the "
-                "network's strides (RESNET.SPATIAL_STRIDES)",
+                "pixels apart, so boxes are cut out of place; set it to %d, or the strides of a "
+                "ResNet (RESNET.SPATIAL_STRIDES)",
                 self.stride,
                 stride,
                 stride,

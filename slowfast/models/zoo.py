@@ -11,13 +11,13 @@ from typing import Any
 
 from torch import nn
 
-from slowfast.models.input_spec import example_input
+from slowfast.models.input_spec import example_boxes, example_input
 from slowfast.models.resnet import resnet
 from slowfast.models.roi_head import RoIOptions
 from slowfast.models.slowfast import slowfast
 from slowfast.models.x3d import x3d
 
-__all__ = ["create_model", "example_input", "list_models"]
+__all__ = ["create_model", "example_boxes", "example_input", "list_models"]
 
 NLN_R50 = ((), (1, 3), (1, 3, 5), ())
 NLN_R101 = ((), (), (6, 13, 20), ())

@@ -115,10 +115,10 @@ def _members(group_size: int | None) -> int:
     if group_size is None or world == 1:
         return world
     if world % group_size:
+        fitting = " or ".join(str(size) for size in sorted({math.gcd(world, group_size), world}))
         raise ValueError(
             f"BN.NUM_SYNC_DEVICES is {group_size}, which does not divide the {world} processes of "
-            f"this run into equal groups; set it to {math.gcd(world, group_size)} or {world}, or "
-            "BN.GLOBAL_SYNC True"
+            f"this run into equal groups; set it to {fitting}, or BN.GLOBAL_SYNC True"
         )
     return group_size
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ from fvcore.common.config import CfgNode
 from torch import nn
 
 from slowfast.config import load_cfg
-from slowfast.models import build_model, example_input
+from slowfast.models import build_model, example_boxes, example_input
+from slowfast.models.roi_head import RoIOptions
 from slowfast.ops.norm import FrozenBatchNorm3d
 
 SMALL = (
@@ -133,6 +135,40 @@ def test_names_that_do_not_build(cfg_of: Any) -> None:
         build_model(cfg_of("SLOW_4x16_R50", MODEL__MODEL_NAME="SlowFast"))
     with pytest.raises(ValueError, match="a network with one pathway takes one of"):
         build_model(cfg_of("SLOWFAST_8x8_R50", MODEL__MODEL_NAME="ResNet"))
+
+
+DETECTION = ("AVA/*.yaml", "AVA/c2/*.yaml", "contrastive_ssl/*_ava_*.yaml")
+
+
+def test_every_recipe_of_detection_builds(configs: Path) -> None:
+    paths = [path for pattern in DETECTION for path in sorted(configs.glob(pattern))]
+    assert len(paths) == 9
+    for path in paths:
+        cfg = load_cfg(path, ["NUM_GPUS", 1])
+        with torch.device("meta"):
+            net = build_model(cfg)
+        assert net.input_spec.boxes
+        assert net.head.pool.options == RoIOptions(7, 16, cfg.DETECTION.ALIGNED)
+        assert isinstance(net.head.act, nn.Sigmoid)
+
+
+def test_keys_of_detection(cfg_of: Any) -> None:
+    boxes = {"DETECTION__ENABLE": True, "DETECTION__ROI_XFORM_RESOLUTION": 3}
+    boxes |= {"DETECTION__SPATIAL_SCALE_FACTOR": 32, "DETECTION__ALIGNED": False}
+    for name in FAMILIES:
+        net = net_of(name, cfg_of, **boxes)
+        assert net.head.pool.options == RoIOptions(3, 32, False)
+        assert net(example_input(net, batch=2), example_boxes(net, 2)).shape == (2, 4)
+    detached = net_of("SLOW_4x16_R50", cfg_of, **boxes, MODEL__DETACH_FINAL_FC=True)
+    assert detached.head.detach
+
+
+def test_parts_of_a_batch_compile(cfg_of: Any) -> None:
+    net = net_of("SLOWFAST_4x16_R50", cfg_of, BN__NORM_TYPE="sub_batchnorm", BN__NUM_SPLITS=2)
+    clips = example_input(net, batch=4)
+    expected = copy.deepcopy(net)(clips)
+    run = torch.compile(net, fullgraph=True, backend="eager")
+    torch.testing.assert_close(run(clips), expected)
 
 
 def test_lists_without_an_entry_for_the_fast_pathway(cfg_of: Any) -> None:

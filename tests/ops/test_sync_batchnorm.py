@@ -138,3 +138,5 @@ def test_a_group_that_does_not_divide_the_processes(monkeypatch: pytest.MonkeyPa
         ValueError, match=r"NUM_SYNC_DEVICES is 4, .* the 6 .* set it to 2 or 6, or"
     ):
         SyncBatchNorm3d(2, group_size=4)
+    with pytest.raises(ValueError, match=r"NUM_SYNC_DEVICES is 12, .* the 6 .* set it to 6, or"):
+        SyncBatchNorm3d(2, group_size=12)
