@@ -101,13 +101,14 @@ class Predictor:
             )
         where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         settings = with_values(settings, {"NUM_GPUS": int(where.type == "cuda")})
+        task = build_task(settings)
         net = build_network(settings, where)
         load_weights(net, content["model_state"], source=str(path))
         names = content.get("slowfast", {}).get("class_names") or class_names_from_cfg(settings)
         count = settings.MODEL.NUM_CLASSES
         return cls(
             net,
-            build_task(settings),
+            task,
             dataset_from_cfg(settings, "test", make_manifest([])),
             class_names=[*names[:count], *map(str, range(len(names), count))],
             device=where,

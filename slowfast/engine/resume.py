@@ -18,7 +18,9 @@ from slowfast.engine.checkpoint.state import (
     remove_steps_before,
     write_checkpoint,
 )
+from slowfast.engine.checkpoint.sub_bn import split_statistics, to_plain
 from slowfast.log import LOGGER
+from slowfast.ops.sub_batchnorm import aggregate_statistics
 from slowfast.version import __version__
 
 # Settings that a resumed run may change without a word: where things are, and how much is shown.
@@ -35,11 +37,13 @@ def save(trainer: Trainer, cfg: Any, *, best: bool = False) -> Path:
     means = dist.gather_objects(
         {"epoch": trainer.epoch_means.state(), "window": trainer.window_means.state()}
     )
+    aggregate_statistics(trainer.net)
     if dist.is_main():
+        state = trainer.net.state_dict()
         content = {
             # Public readers go on at epoch + 1: this is the last epoch that is complete.
             "epoch": position.epoch - 1,
-            "model_state": trainer.net.state_dict(),
+            "model_state": to_plain(state),
             "optimizer_state": trainer.stepper.optimizer.state_dict(),
             "cfg": dump_cfg(cfg),
             "scaler_state": trainer.stepper.scaler.state_dict(),
@@ -50,6 +54,7 @@ def save(trainer: Trainer, cfg: Any, *, best: bool = False) -> Path:
                 "best": dict(trainer.best),
                 "means": means,
                 "class_names": list(trainer.class_names),
+                "split_statistics": split_statistics(state),
             },
         }
         write_checkpoint(path, content)
@@ -88,9 +93,10 @@ def resume(trainer: Trainer, cfg: Any) -> bool:
 
 
 def _load_net(trainer: Trainer, cfg: Any, content: dict[str, Any], *, source: str) -> bool:
+    parts = content.get("slowfast", {}).get("split_statistics", {})
     report = load_weights(
         trainer.net,
-        content["model_state"],
+        {**content["model_state"], **parts},
         source=source,
         allow_partial=cfg.TRAIN.ALLOW_PARTIAL,
         clear_patterns=cfg.TRAIN.CHECKPOINT_CLEAR_NAME_PATTERN,

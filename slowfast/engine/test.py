@@ -51,9 +51,10 @@ def test(cfg: Any) -> dict[str, Any]:
     refuse_unsupported(cfg)
     journal = open_run(cfg)
     device = device_from_cfg(cfg)
+    task = build_task(cfg)
     net = build_network(cfg, device)
     class_names = load_tested_weights(net, cfg) or class_names_from_cfg(cfg)
-    model, task = wrap_model(net, cfg, device), build_task(cfg)
+    model = wrap_model(net, cfg, device)
     results: dict[str, Any] = {}
     for clips in cfg.TEST.NUM_TEMPORAL_CLIPS or [cfg.TEST.NUM_ENSEMBLE_VIEWS]:
         view_cfg = with_values(cfg, {"TEST.NUM_ENSEMBLE_VIEWS": clips})

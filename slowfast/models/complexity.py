@@ -63,14 +63,15 @@ def count_cost(net: nn.Module, inputs: Sequence[Tensor]) -> Cost:
     Args:
         net: in the mode that is to be counted; neither it nor its mode is changed.
         inputs: one tensor (N, C, T, H, W) a pathway, see `example_input`; only shapes matter.
+            A network of detection gets one box a clip.
     """
     net = getattr(net, "_orig_mod", net)  # a compiled network runs no operator we could see
     tally = _Tally()
     # Outside inference mode composite operators arrive as the few the registry knows.
     with torch.inference_mode(False), torch.no_grad():
-        shapes, clips = _on_meta(net, inputs)
+        shapes, arguments = _on_meta(net, inputs)
         with tally.tracker, tally:
-            torch.func.functional_call(net, shapes, (clips,))
+            torch.func.functional_call(net, shapes, arguments)
     by_module: dict[str, int] = defaultdict(int)
     by_pathway: dict[str, int] = defaultdict(int)
     for name, parameter in net.named_parameters():
@@ -99,7 +100,7 @@ def training_memory(net: nn.Module, inputs: Sequence[Tensor]) -> int:
     net = getattr(net, "_orig_mod", net)
     modes = {module: module.training for module in net.modules()}
     kept: dict[int, int] = {}
-    shapes, clips = _on_meta(net, inputs)
+    shapes, arguments = _on_meta(net, inputs)
     owned = {tensor.untyped_storage()._cdata for tensor in shapes.values()}
 
     def keep(tensor: Tensor) -> Tensor:
@@ -116,7 +117,7 @@ def training_memory(net: nn.Module, inputs: Sequence[Tensor]) -> int:
             torch.enable_grad(),
             torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor),
         ):
-            out = torch.func.functional_call(net, shapes, (clips,))
+            out = torch.func.functional_call(net, shapes, arguments)
             alive.append(out)
     finally:
         for module, training in modes.items():
@@ -124,15 +125,21 @@ def training_memory(net: nn.Module, inputs: Sequence[Tensor]) -> int:
     return sum(kept.values())
 
 
-def _on_meta(net: nn.Module, inputs: Sequence[Tensor]) -> tuple[dict[str, Tensor], list[Tensor]]:
-    """Parameters, buffers and clips without data; parameters want gradients as they did."""
+def _on_meta(net: nn.Module, inputs: Sequence[Tensor]) -> tuple[dict[str, Tensor], tuple[Any, ...]]:
+    """Parameters and buffers, and what to call with, without data.
+
+    Parameters want gradients as they did; a network of detection gets one box a clip.
+    """
     shapes: dict[str, Tensor] = {
         name: torch.empty_like(parameter, device="meta", requires_grad=parameter.requires_grad)
         for name, parameter in net.named_parameters()
     }
     for name, buffer in net.named_buffers():
         shapes[name] = torch.empty_like(buffer, device="meta")
-    return shapes, [torch.empty_like(clip, device="meta") for clip in inputs]
+    clips = [torch.empty_like(clip, device="meta") for clip in inputs]
+    spec = getattr(net, "input_spec", None)
+    boxes = [torch.empty(len(clips[0]), 5, device="meta")] if spec and spec.boxes else []
+    return shapes, (clips, *boxes)
 
 
 def _place(name: str) -> tuple[str, str]:

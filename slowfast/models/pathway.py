@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import nn
 
@@ -39,6 +39,16 @@ class Pathway:
     def dim_out(self, stage: int) -> int:
         """Channels after `stage`, 1 to 5."""
         return self.width if stage == 1 else self.width * 2**stage
+
+    @property
+    def stride(self) -> int:
+        """Pixels of the clip between two features of s5."""
+        return 2 * 2 * math.prod(self.strides)  # the stem strides twice
+
+    def keeping_s4(self) -> Pathway:
+        """The same, with s5 at the resolution of s4, as detection has it (1812.03982, Sec. 5)."""
+        strides, dilations = (*self.strides[:3], 1), (*self.dilations[:3], 2)
+        return replace(self, strides=strides, dilations=dilations)
 
     def feature_size(self, frames: int, crop_size: int) -> Size:
         """(T, H, W) after s5 of a clip of `frames` frames, `crop_size` pixels high and wide."""

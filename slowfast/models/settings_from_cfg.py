@@ -9,9 +9,10 @@ from typing import Any
 from fvcore.common.config import CfgNode
 
 from slowfast.models.pathway import BlockOptions, Pathway
+from slowfast.models.roi_head import RoIOptions
 from slowfast.models.temporal_kernels import Basis, stage_depths
 from slowfast.models.video_resnet import HeadOptions
-from slowfast.ops.norm import make_norm
+from slowfast.ops.norm import Norm, make_norm
 
 
 def pathway_from_cfg(
@@ -48,16 +49,13 @@ def block_options_from_cfg(cfg: CfgNode) -> BlockOptions:
         nonlocal_kind=cfg.NONLOCAL.INSTANTIATION,
         inplace_relu=cfg.RESNET.INPLACE_RELU,
         recompute=cfg.MODEL.ACT_CHECKPOINT,
-        norm=make_norm(cfg.BN.NORM_TYPE, frozen=cfg.MODEL.FROZEN_BN),
+        norm=norm_from_cfg(cfg),
     )
 
 
 def head_options_from_cfg(cfg: CfgNode) -> HeadOptions:
-    if cfg.DETECTION.ENABLE:
-        raise ValueError(
-            "DETECTION.ENABLE is True: detection (the RoI head) arrives in a later release; this "
-            "one classifies clips"
-        )
+    boxes = cfg.DETECTION
+    roi = RoIOptions(boxes.ROI_XFORM_RESOLUTION, boxes.SPATIAL_SCALE_FACTOR, boxes.ALIGNED)
     return HeadOptions(
         num_classes=cfg.MODEL.NUM_CLASSES,
         dropout=cfg.MODEL.DROPOUT_RATE,
@@ -67,6 +65,16 @@ def head_options_from_cfg(cfg: CfgNode) -> HeadOptions:
         fc_init_std=cfg.MODEL.FC_INIT_STD,
         zero_init_final_bn=cfg.RESNET.ZERO_INIT_FINAL_BN,
         zero_init_final_conv=cfg.RESNET.ZERO_INIT_FINAL_CONV,
+        roi=roi if boxes.ENABLE else None,
+    )
+
+
+def norm_from_cfg(cfg: CfgNode) -> Norm:
+    return make_norm(
+        cfg.BN.NORM_TYPE,
+        frozen=cfg.MODEL.FROZEN_BN,
+        splits=cfg.BN.NUM_SPLITS,
+        sync_devices=None if cfg.BN.GLOBAL_SYNC else cfg.BN.NUM_SYNC_DEVICES,
     )
 
 

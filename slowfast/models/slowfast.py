@@ -8,8 +8,10 @@ from dataclasses import replace
 
 from fvcore.common.config import CfgNode
 
+from slowfast.models.heads import Size
 from slowfast.models.lateral import Lateral
 from slowfast.models.pathway import BlockOptions, Pathway
+from slowfast.models.roi_head import RoIOptions, roi_options
 from slowfast.models.settings_from_cfg import (
     block_options_from_cfg,
     head_options_from_cfg,
@@ -17,7 +19,7 @@ from slowfast.models.settings_from_cfg import (
 )
 from slowfast.models.temporal_kernels import FAST, SLOW, stage_depths
 from slowfast.models.video_resnet import HeadOptions, VideoResNet, classifier
-from slowfast.ops.norm import make_norm
+from slowfast.ops.norm import Norm, make_norm
 
 
 def slowfast(
@@ -38,11 +40,13 @@ def slowfast(
     fast_downscale: int = 1,
     nonlocal_after: Sequence[Sequence[int]] = ((), (), (), ()),
     nonlocal_kind: str = "dot_product",
+    nonlocal_pool: Size = (1, 2, 2),
     block: str = "bottleneck_transform",
     dropout: float = 0.5,
     head_act: str = "softmax",
     adaptive_pool: bool = False,
-    norm: str = "batchnorm",
+    detection: bool | RoIOptions = False,
+    norm: str | Norm = "batchnorm",
     recompute: bool = False,
 ) -> VideoResNet:
     """A SlowFast network; the defaults are SlowFast 8x8, ResNet-50.
@@ -61,13 +65,18 @@ def slowfast(
         fusion_kernel: its temporal kernel, Fast frames.
         fast_downscale: Fast frames are this many times smaller than Slow ones (Table 5c: 2).
         nonlocal_after: of s2 to s5, the blocks that a non-local block follows in the Slow pathway.
+        nonlocal_pool: max pool (T, H, W) of what such a block attends to.
         block: "bottleneck_transform" or "basic_transform".
         head_act: "softmax", "sigmoid" or "none", applied in eval mode.
         adaptive_pool: accept clips of any size.
+        detection: classify boxes, with s5 at the resolution of s4; see `RoIHead`. True: cut out
+            as on AVA.
+        norm: a kind of batch norm or a factory, see `slowfast.ops.norm.make_norm`.
         recompute: activation checkpointing.
 
     Shape: `net([slow, fast])`, slow (N, C, T / alpha, H, W), fast (N, C, T, H, W)
-        -> (N, num_classes).
+        -> (N, num_classes); for detection `net([slow, fast], boxes)`, boxes (M, 5)
+        -> (M, num_classes).
     """
     slow_in, fast_in = (in_channels,) * 2 if isinstance(in_channels, int) else in_channels
     depths = stage_depths(depth, stage_blocks)
@@ -78,6 +87,7 @@ def slowfast(
         in_channels=slow_in,
         temporal=temporal_blocks,
         nonlocal_after=nonlocal_after,
+        nonlocal_pools=(nonlocal_pool,) * 4,
     )
     fast = Pathway(
         FAST,
@@ -87,15 +97,16 @@ def slowfast(
         temporal=temporal_blocks,
         downscale=fast_downscale,
     )
+    roi = roi_options(detection, RoIOptions())
     return classifier(
-        [slow, fast],
+        [path.keeping_s4() if roi else path for path in (slow, fast)],
         num_frames=num_frames,
         crop_size=crop_size,
         lateral=Lateral(alpha, fusion_ratio, fusion_kernel, fusion),
         block=BlockOptions(
             kind=block, nonlocal_kind=nonlocal_kind, recompute=recompute, norm=make_norm(norm)
         ),
-        head=HeadOptions(num_classes, dropout, head_act, adaptive_pool),
+        head=HeadOptions(num_classes, dropout, head_act, adaptive_pool, roi=roi),
     )
 
 

@@ -13,6 +13,7 @@ import torch
 from slowfast.config import load_cfg
 from slowfast.engine.checkpoint.integrity import CheckpointError
 from slowfast.engine.checkpoint.state import checkpoint_path, list_checkpoints, read_checkpoint
+from slowfast.engine.test import test as run_test
 from slowfast.engine.train import train
 
 CONFIG = Path(__file__).parents[2] / "configs" / "Motions" / "SLOWFAST_TINY.yaml"
@@ -61,13 +62,16 @@ def assert_same(a: object, b: object, where: str = "") -> None:
         assert a == b, where
 
 
-@pytest.mark.parametrize(("kill_before_step", "workers"), [(4, 0), (9, 2)])
+@pytest.mark.parametrize(
+    ("kill_before_step", "workers", "norm"), [(4, 0, "batchnorm"), (9, 2, "sub_batchnorm")]
+)
 def test_killed_and_resumed_is_bit_identical(
-    tiny: list[str], tmp_path: Path, kill_before_step: int, workers: int
+    tiny: list[str], tmp_path: Path, kill_before_step: int, workers: int, norm: str
 ) -> None:
     """Six steps an epoch, two epochs, a checkpoint each second step; killed in either epoch."""
     precise = ["BN.USE_PRECISE_STATS", "True", "BN.NUM_BATCHES_PRECISE", "2"]
-    shared = [*tiny, *precise, "TRAIN.CHECKPOINT_PERIOD_STEPS", "2"]
+    kind = ["BN.NORM_TYPE", norm, "BN.NUM_SPLITS", "2"]
+    shared = [*tiny, *precise, *kind, "TRAIN.CHECKPOINT_PERIOD_STEPS", "2"]
     train(load_cfg(CONFIG, [*shared, "OUTPUT_DIR", str(tmp_path / "whole")]))
 
     broken = ["OUTPUT_DIR", str(tmp_path / "broken"), "DATA_LOADER.NUM_WORKERS", str(workers)]
@@ -83,6 +87,23 @@ def test_killed_and_resumed_is_bit_identical(
     whole, resumed = (read_checkpoint(path) for path in last)
     for name in ("epoch", "model_state", "optimizer_state", "scaler_state", "slowfast"):
         assert_same(whole[name], resumed[name], name)
+    assert not [key for key in whole["model_state"] if "split_bn" in key]
+
+
+def test_a_batch_norm_of_parts_scores_alike_when_read_as_plain(
+    tiny: list[str], tmp_path: Path
+) -> None:
+    """Statistics are aggregated before they are saved: the same scores with either kind."""
+    epoch = ["SOLVER.MAX_EPOCH", "1"]
+    sub = ["BN.NORM_TYPE", "sub_batchnorm", "BN.NUM_SPLITS", "2"]
+    train(load_cfg(CONFIG, [*tiny, *epoch, *sub]))
+    results = []
+    for kind in ([], sub, ["BN.NORM_TYPE", "sub_batchnorm", "BN.NUM_SPLITS", "4"]):
+        run_test(load_cfg(CONFIG, [*tiny, *kind]))
+        lines = (tmp_path / "run" / "predictions.jsonl").read_text().splitlines()
+        results.append([simplejson.loads(line)["scores"] for line in lines])
+    torch.testing.assert_close(torch.tensor(results[1]), torch.tensor(results[0]))
+    torch.testing.assert_close(torch.tensor(results[2]), torch.tensor(results[0]))
 
 
 def test_a_finished_run_trains_no_more(tiny: list[str], tmp_path: Path) -> None:

@@ -84,6 +84,11 @@ def test_nothing_to_test_is_an_error(tiny: list[str]) -> None:
         run_test(load_cfg(CONFIG, tiny))
 
 
+def test_boxes_are_refused_before_anything_is_loaded(tiny: list[str]) -> None:
+    with pytest.raises(ValueError, match=r"DETECTION\.ENABLE is True: .* whole clips"):
+        run_test(load_cfg(CONFIG, [*tiny, "DETECTION.ENABLE", "True"]))
+
+
 def test_another_network_is_an_error(tested: list[str]) -> None:
     with pytest.raises(CheckpointError, match="does not fit the network"):
         run_test(load_cfg(CONFIG, [*tested, "SLOWFAST.FUSION_KERNEL_SZ", "3"]))

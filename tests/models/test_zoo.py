@@ -11,7 +11,14 @@ import torch
 from torch import nn
 
 from slowfast.config import load_cfg
-from slowfast.models import build_model, count_cost, create_model, example_input, list_models
+from slowfast.models import (
+    build_model,
+    count_cost,
+    create_model,
+    example_boxes,
+    example_input,
+    list_models,
+)
 
 RECIPES = {
     "slowfast_r50_4x16": "Kinetics/SLOWFAST_4x16_R50",
@@ -37,6 +44,10 @@ RECIPES = {
     "x3d_s": "Kinetics/X3D_S",
     "x3d_m": "Kinetics/X3D_M",
     "x3d_l": "Kinetics/X3D_L",
+    "slow_r50_4x16_ava": "AVA/SLOW_8x8_R50_SHORT",
+    "slowfast_r50_32x2_ava": "AVA/SLOWFAST_32x2_R50_SHORT",
+    "slowfast_nln_r101_32x2_ava": "AVA/c2/SLOWFAST_32x2_R101_50_50",
+    "slowfast_nln_r101_64x2_ava": "AVA/c2/SLOWFAST_64x2_R101_50_50",
 }
 
 
@@ -47,8 +58,9 @@ def layout(net: nn.Module) -> list[str]:
     ]
     attention = [f"{m.kind} {m.groups}" for m in net.modules() if hasattr(m, "conv_theta")]
     shapes = [f"{key} {tuple(value.shape)}" for key, value in net.state_dict().items()]
-    pool = net.head.pool_size if hasattr(net.head, "pool_size") else net.head.pool_sizes
-    return [*modules, *attention, *shapes, str(pool), str(net.input_spec)]
+    head = net.head
+    pools = [getattr(head, name, None) for name in ("pool_size", "pool_sizes", "pool")]
+    return [*modules, *attention, *shapes, str(pools), str(net.input_spec)]
 
 
 QUICK = ("slowfast_r50_8x8", "slow_nln_r50_4x16", "c2d_nopool_r50_8x8", "i3d_r50_8x8", "x3d_s")
@@ -71,7 +83,7 @@ def test_same_network_as_the_recipe(name: str, configs: Path) -> None:
 def test_every_name_builds_and_says_what_it_takes(name: str) -> None:
     with torch.device("meta"):
         net = create_model(name, num_classes=7, num_frames=8, crop_size=32).eval()
-        assert net(example_input(net, batch=2)).shape == (2, 7)
+        assert net(example_input(net, batch=2), example_boxes(net, 2)).shape == (2, 7)
 
 
 def test_paper_costs() -> None:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from slowfast.engine.checkpoint.integrity import CheckpointError
+from slowfast.engine.checkpoint.sub_bn import fit_sub_bn
 
 # Wrappers put these in front of every name: DistributedDataParallel and torch.compile.
 WRAPPER_PREFIXES = ("module.", "_orig_mod.")
@@ -62,6 +63,7 @@ def load_weights(
     """
     named = {clean_name(name, clear_patterns): value for name, value in state.items()}
     own = model.state_dict()
+    named = dict(fit_sub_bn(named, own))
     report = LoadReport()
     fitting: dict[str, Tensor] = {}
     for name, tensor in own.items():
