@@ -6,7 +6,18 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from slowfast.cli import benchmark, complexity, config, data, demo, models, predict, report, run
+from slowfast.cli import (
+    benchmark,
+    complexity,
+    config,
+    convert,
+    data,
+    demo,
+    models,
+    predict,
+    report,
+    run,
+)
 from slowfast.version import __version__
 
 COMMANDS = {
@@ -18,6 +29,7 @@ COMMANDS = {
     "models": models,
     "complexity": complexity,
     "benchmark": benchmark,
+    "convert": convert,
     "config": config,
 }
 
