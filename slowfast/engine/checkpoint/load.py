@@ -117,8 +117,8 @@ def load_weights(
     if not report.complete and not allow_partial:
         raise CheckpointError(
             f"{source}: the checkpoint does not fit the network: {report}. If this is meant, as "
-            f"in fine-tuning on other classes, set TRAIN.ALLOW_PARTIAL True (--allow-partial)"
-            f"{_inflation_hint(named, own)}"
+            "in fine-tuning on other classes, set TRAIN.ALLOW_PARTIAL True (--allow-partial)"
+            + ("" if inflation else _inflation_hint(named, own))
         )
     with torch.no_grad():
         model.load_state_dict(fitting, strict=False)
