@@ -50,7 +50,10 @@ def translate_mvit(state: Mapping[str, Tensor]) -> Translated:
 
 
 def translate_resnet(state: Mapping[str, Tensor]) -> Translated:
-    """ResNets of images; their 2D kernels stay 2D here (TRAIN.CHECKPOINT_INFLATE)."""
+    """ResNets of images; their 2D kernels stay 2D here (TRAIN.CHECKPOINT_INFLATE).
+
+    The names of ResNet-18 are translated too, but its blocks are narrower than those here.
+    """
     named = {_resnet_name(name): value for name, value in state.items()}
     return Translated(named, "torchvision (images)")
 
