@@ -11,8 +11,9 @@ from slowfast.engine.convert import convert_checkpoint
 EXAMPLE = """examples:
   %(prog)s SLOWFAST_8x8_R50.pkl SLOWFAST_8x8_R50.pyth --cfg configs/Kinetics/SLOWFAST_8x8_R50.yaml
   %(prog)s runs/mine/checkpoints/checkpoint_best.pyth mine.safetensors
-With a config, in IN or as --cfg, the weights must fit its network. The config and the class names
-go into OUT, which `slowfast predict --checkpoint OUT` then needs nothing else for.
+With a config, in IN or as --cfg, the weights must fit its network; the config and the class names
+go into OUT, and `slowfast predict --checkpoint OUT` needs nothing else. OUT holds weights alone:
+training can start from it, but not go on where IN was.
 """
 
 

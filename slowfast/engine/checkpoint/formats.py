@@ -45,7 +45,7 @@ def _read_torch(file: Path, *, source: str) -> dict[str, Any]:
         content = torch.load(file, map_location="cpu", weights_only=True)
     except (RuntimeError, pickle.UnpicklingError, EOFError, OSError, ValueError) as error:
         raise CheckpointError(_why_not(file, error, source=source)) from error
-    if isinstance(content, dict) and isinstance(content.get("model_state"), dict):
+    if isinstance(content, dict) and _is_state(content.get("model_state")):
         return content
     for key in ("model", "state_dict"):  # where other programs keep the weights
         if isinstance(content, dict) and _is_state(content.get(key)):
@@ -54,7 +54,7 @@ def _read_torch(file: Path, *, source: str) -> dict[str, Any]:
         return {"model_state": content}
     keys = sorted(map(str, content))[:8] if isinstance(content, dict) else type(content).__name__
     raise CheckpointError(
-        f"{source}: expected an entry 'model_state' or a plain state dict, found {keys}"
+        f"{source}: expected tensors under 'model_state', or a plain state dict, found {keys}"
     )
 
 

@@ -113,3 +113,10 @@ def test_an_old_format_that_runs_code_runs_none(tmp_path: Path) -> None:
         with pytest.raises(CheckpointError, match="could run code"):
             read_checkpoint(tmp_path / name)
     assert not (tmp_path / "owned").exists()
+
+
+@pytest.mark.parametrize("state", [{}, {"a": 1}, [torch.zeros(1)], None])
+def test_a_state_without_tensors_is_an_error(state: Any, tmp_path: Path) -> None:
+    torch.save({"model_state": state}, tmp_path / "a.pyth")
+    with pytest.raises(CheckpointError, match=r"expected tensors under 'model_state'"):
+        read_checkpoint(tmp_path / "a.pyth")
