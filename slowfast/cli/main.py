@@ -23,6 +23,8 @@ COMMANDS = {
     "tables.",
     "benchmark": "Measure decoding, networks and training here: ratios of one run, medians of "
     "several.",
+    "convert": "Convert a checkpoint: .pyth, .safetensors, Caffe2 .pkl, pytorchvideo or "
+    "torchvision.",
     "config": "Explain config keys: `slowfast config SOLVER` or `slowfast config DATA.NUM_FRAMES`.",
 }
 

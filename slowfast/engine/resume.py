@@ -8,6 +8,7 @@ from typing import Any
 from slowfast import dist
 from slowfast.config import cfg_from_text, dump_cfg
 from slowfast.engine.build import Position, Trainer
+from slowfast.engine.checkpoint.inflate import Inflation
 from slowfast.engine.checkpoint.integrity import CheckpointError
 from slowfast.engine.checkpoint.load import load_weights
 from slowfast.engine.checkpoint.state import (
@@ -83,7 +84,7 @@ def resume(trainer: Trainer, cfg: Any) -> bool:
         _warn_of_changes(content, cfg, source=str(own))
     elif cfg.TRAIN.CHECKPOINT_FILE_PATH:
         source = cfg.TRAIN.CHECKPOINT_FILE_PATH
-        content = read_checkpoint(source)
+        content = read_checkpoint(source, caffe2=cfg.TRAIN.CHECKPOINT_TYPE == "caffe2")
         if cfg.TRAIN.CHECKPOINT_EPOCH_RESET or "epoch" not in content:
             _load_net(trainer, cfg, content, source=source)
             LOGGER.info("starting at epoch 1 with the weights of %s", source)
@@ -100,9 +101,21 @@ def _load_net(trainer: Trainer, cfg: Any, content: dict[str, Any], *, source: st
         source=source,
         allow_partial=cfg.TRAIN.ALLOW_PARTIAL,
         clear_patterns=cfg.TRAIN.CHECKPOINT_CLEAR_NAME_PATTERN,
+        inflation=_inflation(cfg),
     )
     LOGGER.info("%s: %s", source, report)
     return report.exact
+
+
+def _inflation(cfg: Any) -> Inflation:
+    if cfg.TRAIN.CHECKPOINT_INFLATE and cfg.TRAIN.CHECKPOINT_IN_INIT:
+        raise ValueError(
+            "TRAIN.CHECKPOINT_INFLATE and TRAIN.CHECKPOINT_IN_INIT are both True; the first "
+            "divides 2D kernels by their new length and the second does not: set one"
+        )
+    if cfg.TRAIN.CHECKPOINT_IN_INIT:
+        return "repeat"
+    return "divide" if cfg.TRAIN.CHECKPOINT_INFLATE else ""
 
 
 def _load_all(trainer: Trainer, cfg: Any, content: dict[str, Any], *, source: str) -> None:
@@ -110,7 +123,9 @@ def _load_all(trainer: Trainer, cfg: Any, content: dict[str, Any], *, source: st
     exact = _load_net(trainer, cfg, content, source=source)
     ours = content.get("slowfast", {})
     if not exact:
-        LOGGER.warning("%s fits in part only: its optimizer state and epoch are not used", source)
+        LOGGER.warning(
+            "%s is not of this very network: its optimizer state and epoch are not used", source
+        )
         return
     try:
         if "optimizer_state" in content:

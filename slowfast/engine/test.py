@@ -69,19 +69,19 @@ def load_tested_weights(net: nn.Module, cfg: Any) -> list[str]:
     Returns:
         The class names kept in the checkpoint; empty if it has none.
     """
-    source = cfg.TEST.CHECKPOINT_FILE_PATH
+    source, kind = cfg.TEST.CHECKPOINT_FILE_PATH, cfg.TEST.CHECKPOINT_TYPE
     if not source:
         newest = dist.broadcast_object(
             newest_whole(cfg.OUTPUT_DIR, task=cfg.TASK) if dist.is_main() else None
         )
-        source = str(newest or cfg.TRAIN.CHECKPOINT_FILE_PATH)
+        source, kind = str(newest or cfg.TRAIN.CHECKPOINT_FILE_PATH), cfg.TRAIN.CHECKPOINT_TYPE
     if not source:
         raise CheckpointError(
             f"there is nothing to test: no checkpoint in {cfg.OUTPUT_DIR}/checkpoints, and "
             "TEST.CHECKPOINT_FILE_PATH is empty; name a checkpoint there, or train first "
             "(TRAIN.ENABLE True)"
         )
-    content = read_checkpoint(source)
+    content = read_checkpoint(source, caffe2=kind == "caffe2")
     report = load_weights(
         net,
         content["model_state"],
