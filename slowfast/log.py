@@ -19,7 +19,11 @@ class _Console(logging.Handler):
     """Prints above a progress bar instead of through it."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        tqdm.write(self.format(record), file=sys.stdout)
+        text = self.format(record)
+        # A file name may hold bytes that are no text; the line is printed all the same.
+        encoding = sys.stdout.encoding or "utf-8"
+        text = text.encode(encoding, "backslashreplace").decode(encoding)
+        tqdm.write(text, file=sys.stdout)
         sys.stdout.flush()
 
 
@@ -40,7 +44,9 @@ def setup_logging(output_dir: str | Path | None = None, *, rank: int = 0) -> Non
         folder = Path(output_dir)
         folder.mkdir(parents=True, exist_ok=True)
         name = "stdout.log" if rank == 0 else f"stdout_rank{rank}.log"
-        handlers.append(logging.FileHandler(folder / name))
+        handlers.append(
+            logging.FileHandler(folder / name, encoding="utf-8", errors="backslashreplace")
+        )
     for handler in handlers or [logging.NullHandler()]:
         handler.setFormatter(formatter)
         LOGGER.addHandler(handler)
@@ -61,7 +67,9 @@ class MetricsLog:
     def write(self, record: Mapping[str, Any]) -> None:
         if self.path is None:
             return
-        LOGGER.info("json_stats: %s", simplejson.dumps(_public(record), sort_keys=True))
+        # Infinite is the gradient norm of a float16 step that the scaler skips: JSON has null.
+        line = simplejson.dumps(_public(record), sort_keys=True, ignore_nan=True)
+        LOGGER.info("json_stats: %s", line)
         with self.path.open("a") as file:
             file.write(simplejson.dumps(record, ignore_nan=True) + "\n")
 

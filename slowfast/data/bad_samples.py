@@ -55,7 +55,8 @@ class BadSampleLog:
 
     def _write(self, bad: list[BadSample], epoch: int | None) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("a", encoding="utf-8") as file:
+        # Bytes of a file name that are no text become \udc.., which JSON reads back as they were.
+        with self.path.open("a", encoding="utf-8", errors="backslashreplace") as file:
             for each in bad:
                 record = {
                     "path": each.path,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch.utils.data import DataLoader
 
+from slowfast import dist
 from slowfast.data.batch import BadSample, Batch, Sample
 from slowfast.data.clip_dataset import ClipDataset
 from slowfast.data.collate import collate
@@ -58,12 +60,15 @@ class TrainLoader:
     def __iter__(self) -> Iterator[Batch]:
         """Batches from the set position to the end of the epoch.
 
+        A batch is empty if none of its videos can be read.
+
         Raises:
-            VideoError: a video cannot be read and ``stop_on_bad`` is set.
+            VideoError: a video cannot be read and ``stop_on_bad`` is set; or a batch is empty
+                and other processes wait for its gradients.
         """
         for batch in self._loader:
             _stop(batch.bad, self.stop_on_bad)
-            if not len(batch):
+            if not len(batch) and dist.world_size() > 1:
                 raise VideoError(
                     f"no video of a batch can be read, the first because: {batch.bad[0].cause}; "
                     "check DATA.PATH_PREFIX, or set DATA.ON_BAD_SAMPLE substitute"
@@ -140,10 +145,24 @@ def _make_loader(
         prefetch_factor=prefetch if num_workers else None,
         persistent_workers=num_workers > 0,
         pin_memory=pin_memory and torch.cuda.is_available(),
+        worker_init_fn=_leave_signals_to_the_parent,
         # A generator of its own: else each pass draws a number from the global one, and a
         # resumed run goes on with other random numbers than the undisturbed one.
         generator=torch.Generator(),
     )
+
+
+def _leave_signals_to_the_parent(worker: int) -> None:
+    """Signals often go to a whole process group; the parent saves first, then ends its workers.
+
+    The first SIGTERM is passed over, the next one is the parent's own.
+    """
+
+    def pass_over(number: int, frame: Any) -> None:
+        signal.signal(number, signal.SIG_DFL)
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, pass_over)
 
 
 def _only(items: list[Sample | BadSample]) -> Sample | BadSample:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import nn
 
@@ -9,6 +11,7 @@ from slowfast import dist
 from slowfast.data.bad_samples import BadSampleLog
 from slowfast.data.loader import EvalLoader
 from slowfast.engine.meters import Progress
+from slowfast.log import LOGGER
 from slowfast.tasks.base import Task
 
 
@@ -21,18 +24,43 @@ def evaluate(
     device: torch.device,
     amp_dtype: torch.dtype | None = None,
     bad: BadSampleLog,
-) -> dict[str, float]:
-    """Metrics over all ranks' videos; every rank gets the same numbers."""
+    stopped: Callable[[], bool] = lambda: False,
+) -> dict[str, float] | None:
+    """Metrics over all ranks' videos; every rank gets the same numbers.
+
+    Args:
+        stopped: asked after each batch; None is returned as soon as it says so.
+
+    Raises:
+        ValueError: there is no video that can be read.
+    """
     model.eval()
     evaluator = task.evaluator()
+    left_out = 0
     with Progress("val", len(loader), shown=dist.is_main()) as progress:
         for batch in loader:
             bad.add(batch.bad, seen=len(batch) + len(batch.bad))
+            left_out += len(batch.bad)
             if len(batch):
                 batch = batch.to(device, non_blocking=True)
                 with torch.autocast(device.type, amp_dtype, enabled=amp_dtype is not None):
                     scores = task.predict(model, batch)
                 evaluator.update(scores, batch)
             progress.step()
+            if stopped():
+                return None
+    videos = len(loader.dataset)
+    if left_out := sum(dist.gather_objects(left_out)):
+        LOGGER.warning(
+            "%d of %d val videos could not be read and are in no figure; they are in %s",
+            left_out,
+            videos,
+            bad.path,
+        )
+    if left_out == videos:
+        raise ValueError(
+            f"no video of val can be read ({videos} listed, see {bad.path}); correct DATA."
+            "PATH_PREFIX or the list, or set TRAIN.EVAL_PERIOD above SOLVER.MAX_EPOCH"
+        )
     evaluator.merge(dist.gather_objects(evaluator.state()))
     return evaluator.metrics()

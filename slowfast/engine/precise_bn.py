@@ -41,7 +41,8 @@ def precise_bn(
 
     def pathways() -> Generator[list[torch.Tensor]]:
         for batch in loader:
-            yield inputs(batch.to(device).clips)
+            if len(batch):
+                yield inputs(batch.to(device).clips)
 
     model.train()
     batches = pathways()

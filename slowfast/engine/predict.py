@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from slowfast.config import cfg_from_text, load_cfg, with_values
 from slowfast.data.clip_dataset import ClipDataset
 from slowfast.data.datasets.build import class_names_from_cfg, dataset_from_cfg, make_manifest
-from slowfast.engine.build import build_network, build_task
+from slowfast.engine.build import amp_dtype_from_cfg, build_network, build_task
 from slowfast.engine.checkpoint.integrity import CheckpointError
 from slowfast.engine.checkpoint.load import load_weights
 from slowfast.engine.checkpoint.state import read_checkpoint
@@ -30,7 +30,7 @@ class Prediction:
     video: str
     labels: list[int]
     names: list[str]
-    scores: list[float]  # averaged over the views
+    scores: list[float]  # the mean over the views, or the highest (DATA.ENSEMBLE_METHOD max)
     views: int
 
     def as_dict(self) -> dict[str, Any]:
@@ -66,10 +66,13 @@ class Predictor:
         class_names: Sequence[str],
         device: torch.device,
         chunk: int = 8,
+        ensemble: str = "sum",
+        amp_dtype: torch.dtype | None = None,
     ) -> None:
         self.net, self.task, self.dataset = net.eval(), task, dataset
         self.class_names = list(class_names)
         self.device, self.chunk = device, chunk
+        self.ensemble, self.amp_dtype = ensemble, amp_dtype
 
     @classmethod
     def from_checkpoint(
@@ -120,6 +123,8 @@ class Predictor:
             class_names=[*names[:count], *map(str, range(len(names), count))],
             device=where,
             chunk=settings.TEST.BATCH_SIZE,
+            ensemble=settings.DATA.ENSEMBLE_METHOD,
+            amp_dtype=amp_dtype_from_cfg(settings, enabled=settings.TEST.MIXED_PRECISION),
         )
 
     def scores(self, video: str | Path) -> Tensor:
@@ -129,13 +134,20 @@ class Predictor:
             VideoError: the file cannot be read.
         """
         sample = self.dataset.with_manifest(make_manifest([(str(video), 0)])).read(0)
-        return score_views(self.net, self.task, sample, device=self.device, chunk=self.chunk)
+        return score_views(
+            self.net,
+            self.task,
+            sample,
+            device=self.device,
+            chunk=self.chunk,
+            amp_dtype=self.amp_dtype,
+        )
 
     def __call__(self, video: str | Path, *, top: int = 5) -> Prediction:
-        """The ``top`` classes of a video by the mean score over all test views."""
+        """The ``top`` classes of a video over all test views, as DATA.ENSEMBLE_METHOD says."""
         views = self.scores(video)
-        mean = views.mean(0)
-        best = mean.topk(min(top, len(mean)))
+        scores = views.amax(0) if self.ensemble == "max" else views.mean(0)
+        best = scores.topk(min(top, len(scores)))
         labels = best.indices.tolist()
         return Prediction(
             video=str(video),

@@ -90,7 +90,19 @@ def resume(trainer: Trainer, cfg: Any) -> bool:
             LOGGER.info("starting at epoch 1 with the weights of %s", source)
         else:
             _load_all(trainer, cfg, content, source=source)
+            _check_something_is_left(trainer, cfg, source=source)
     return own is not None
+
+
+def _check_something_is_left(trainer: Trainer, cfg: Any, *, source: str) -> None:
+    """A run that begins at its end would train nothing and test the weights of another."""
+    done = trainer.position.epoch
+    if done >= cfg.SOLVER.MAX_EPOCH:
+        raise CheckpointError(
+            f"{source}: was saved after epoch {done}, and SOLVER.MAX_EPOCH is "
+            f"{cfg.SOLVER.MAX_EPOCH}: nothing is left to train. Set TRAIN.CHECKPOINT_EPOCH_RESET "
+            "True to start at epoch 1 with its weights, or a larger SOLVER.MAX_EPOCH to go on"
+        )
 
 
 def _load_net(trainer: Trainer, cfg: Any, content: dict[str, Any], *, source: str) -> bool:
@@ -143,12 +155,11 @@ def _load_all(trainer: Trainer, cfg: Any, content: dict[str, Any], *, source: st
     trainer.position = Position(position["epoch"], position["batch"])
     trainer.best = dict(ours.get("best", {}))
     _load_means(trainer, ours.get("means", []))
-    LOGGER.info(
-        "going on from %s at epoch %d, iteration %d",
-        source,
-        trainer.position.epoch + 1,
-        trainer.position.batch + 1,
-    )
+    epoch, batch = trainer.position.epoch, trainer.position.batch
+    if epoch >= cfg.SOLVER.MAX_EPOCH:
+        LOGGER.info("%s: all %d epochs are trained", source, cfg.SOLVER.MAX_EPOCH)
+    else:
+        LOGGER.info("going on from %s at epoch %d, iteration %d", source, epoch + 1, batch + 1)
 
 
 def _check_position(

@@ -125,7 +125,10 @@ def _test_views(
 ) -> dict[str, Any]:
     loader = build_loader(cfg, "test", rank=dist.rank(), world=dist.world_size())
     record_data(cfg, {"test": loader.dataset.manifest})
-    bad = BadSampleLog(cfg.OUTPUT_DIR, max_fraction=cfg.DATA.MAX_BAD_FRACTION)
+    bad = BadSampleLog(cfg.OUTPUT_DIR, max_fraction=cfg.DATA.MAX_BAD_FRACTION, rank=dist.rank())
+    folder = Path(cfg.OUTPUT_DIR)
+    for name in filter(None, (cfg.TEST.PREDICTIONS, cfg.TEST.SAVE_RESULTS_PATH)):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)  # before hours of testing
     since = time.perf_counter()
     run = _run_views(model, task, loader, cfg, bad, device)
     if not dist.is_main():
@@ -148,7 +151,6 @@ def _test_views(
             cfg.OUTPUT_DIR,
             "bad_samples.jsonl",
         )
-    folder = Path(cfg.OUTPUT_DIR)
     write_json(folder / "test_results.json", results)
     paths = [manifest[video][0] for video in videos.tolist()]
     mean_scores = scores / run.ensemble.num_views if cfg.DATA.ENSEMBLE_METHOD == "sum" else scores

@@ -51,15 +51,15 @@ def train(cfg: Any) -> None:
     record_data(cfg, {"train": trainer.loader.dataset.manifest})
     if trainer.val_loader is not None:
         record_data(cfg, {"val": trainer.val_loader.dataset.manifest})
-    bad = BadSampleLog(cfg.OUTPUT_DIR, max_fraction=cfg.DATA.MAX_BAD_FRACTION)
+    bad = BadSampleLog(cfg.OUTPUT_DIR, max_fraction=cfg.DATA.MAX_BAD_FRACTION, rank=dist.rank())
     if cfg.LOG_MODEL_INFO and dist.is_main():
         log_model_info(trainer.net, cfg)
     continued = resume(trainer, cfg)
     start = trainer.position
     journal.rewind(epoch=start.epoch, batch=start.batch)
-    if continued and start.batch == 0 and _evaluation_is_missing(journal, cfg, start.epoch):
-        _evaluate(trainer, cfg, journal, bad, epoch=start.epoch - 1)
     stop = _StopSignal()
+    if continued and start.batch == 0 and _evaluation_is_missing(journal, cfg, start.epoch):
+        _evaluate(trainer, cfg, journal, bad, stop, epoch=start.epoch - 1)
     for epoch in range(start.epoch, cfg.SOLVER.MAX_EPOCH):
         train_epoch(trainer, cfg, journal, bad, stop, epoch=epoch)
         save_due = _is_due(epoch, cfg.TRAIN.CHECKPOINT_PERIOD, cfg)
@@ -76,7 +76,9 @@ def train(cfg: Any) -> None:
         if save_due:
             save(trainer, cfg)
         if eval_due:
-            _evaluate(trainer, cfg, journal, bad, epoch=epoch)
+            _evaluate(trainer, cfg, journal, bad, stop, epoch=epoch)
+        if stop.asked:
+            raise Interrupted(stop.asked, save(trainer, cfg))
     stop.restore()
     journal.close()
 
@@ -104,10 +106,12 @@ def train_epoch(
             bad.add(batch.bad, seen=len(batch) + len(batch.bad), epoch=epoch)
             shown: dict[str, str] = {}
             lr = trainer.schedule(epoch + i / total)
-            _step(trainer, cfg, batch, lr, epoch=epoch, index=i)
+            if len(batch):  # or nothing in it could be read, and there is nothing to learn from
+                _step(trainer, cfg, batch, lr, epoch=epoch, index=i)
             clock.update(len(batch) * dist.world_size())
             position.epoch, position.batch = epoch, i + 1
-            if (i + 1) % cfg.LOG_PERIOD == 0 or i + 1 == total:
+            due = (i + 1) % cfg.LOG_PERIOD == 0 or i + 1 == total
+            if due and trainer.window_means.count:
                 now = clock.snapshot()
                 speed, last = Speed.between(last, now), now
                 record = _iteration_record(
@@ -130,8 +134,6 @@ def train_epoch(
     record = _epoch_record(trainer, cfg, speed, epoch=epoch)
     journal.write(record, step=(epoch + 1) * total)
     LOGGER.info("epoch %d: %s", epoch + 1, speed.verdict(cfg.DATA_LOADER.NUM_WORKERS))
-    if stop.asked:
-        raise Interrupted(stop.asked, save(trainer, cfg))
 
 
 def _step(trainer: Trainer, cfg: Any, batch: Any, lr: float, *, epoch: int, index: int) -> None:
@@ -204,9 +206,19 @@ def _epoch_record(trainer: Trainer, cfg: Any, speed: Speed, *, epoch: int) -> di
 
 
 def _evaluate(
-    trainer: Trainer, cfg: Any, journal: Journal, bad: BadSampleLog, *, epoch: int
+    trainer: Trainer,
+    cfg: Any,
+    journal: Journal,
+    bad: BadSampleLog,
+    stop: _StopSignal,
+    *,
+    epoch: int,
 ) -> None:
-    """Evaluate the val split, write the record, and keep the best weights so far."""
+    """Evaluate the val split, write the record, and keep the best weights so far.
+
+    Raises:
+        Interrupted: a signal came meanwhile; the continued run evaluates again.
+    """
     if trainer.val_loader is None:
         return
     since = time.perf_counter()
@@ -217,7 +229,10 @@ def _evaluate(
         device=trainer.device,
         amp_dtype=amp_dtype_from_cfg(cfg, enabled=cfg.TEST.MIXED_PRECISION),
         bad=bad,
+        stopped=lambda: bool(stop.asked),
     )
+    if metrics is None:
+        raise Interrupted(stop.asked, save(trainer, cfg))
     first = next(iter(metrics))
     improved = metrics[first] < trainer.best.get(first, float("inf"))
     for name, value in metrics.items():

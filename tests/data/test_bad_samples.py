@@ -13,6 +13,13 @@ from slowfast.data.batch import BadSample
 BAD = BadSample(7, "é.mp4", "é.mp4: cut off", replaced_by=3)
 
 
+def test_a_name_that_is_no_text_comes_back_as_it_was(tmp_path: Path) -> None:
+    name = b"bad\xe8.mp4".decode("utf-8", "surrogateescape")
+    log = BadSampleLog(tmp_path, max_fraction=1.0)
+    log.add([BadSample(7, name, "gone", replaced_by=None)], seen=1)
+    assert json.loads(log.path.read_text(encoding="utf-8"))["path"] == name
+
+
 def test_each_is_a_line_of_json(tmp_path: Path) -> None:
     log = BadSampleLog(tmp_path / "out", max_fraction=1.0, rank=1)
     log.add([], seen=8, epoch=0)

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import random
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 
+from slowfast import dist
 from slowfast.data.batch import BadSample, Batch, Sample
 from slowfast.data.clip_dataset import ClipDataset
 from slowfast.data.clips import RandomViews, UniformViews
@@ -175,7 +181,45 @@ def test_evaluation_leaves_a_bad_video_out_and_says_so(damaged: list[Path]) -> N
     assert [bad.video for batch in batches for bad in batch.bad] == [5]
 
 
-def test_a_batch_without_a_video_stops_training(tmp_path: Path) -> None:
+def test_a_batch_without_a_video_is_empty(tmp_path: Path) -> None:
     paths = [tmp_path / f"{i}.mp4" for i in range(4)]
+    (batch,) = train_loader(paths, stop_on_bad=False)
+    assert len(batch) == 0
+    assert len(batch.bad) == 4
+
+
+def test_a_batch_without_a_video_stops_ranks_that_wait_for_each_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = [tmp_path / f"{i}.mp4" for i in range(4)]
+    monkeypatch.setattr(dist, "world_size", lambda: 2)
     with pytest.raises(VideoError, match="no video of a batch can be read, the first because: "):
         list(train_loader(paths, stop_on_bad=False))
+
+
+def test_workers_outlive_a_signal_to_the_whole_group(videos: list[Path]) -> None:
+    others = set(multiprocessing.active_children())
+    batches = iter(eval_loader(videos, num_workers=2))
+    first = next(batches)
+    workers = set(multiprocessing.active_children()) - others
+    assert len(workers) == 2
+    for worker in workers:
+        os.kill(worker.pid, signal.SIGINT)
+        os.kill(worker.pid, signal.SIGTERM)
+    assert sum(map(len, [first, *batches])) == len(videos) * 6
+
+
+def test_a_second_sigterm_ends_a_worker() -> None:
+    """It is the parent's own: a worker that hangs can be ended."""
+    code = (
+        "import os, signal\n"
+        "from slowfast.data.loader import _leave_signals_to_the_parent\n"
+        "_leave_signals_to_the_parent(0)\n"
+        "os.kill(os.getpid(), signal.SIGTERM)\n"
+        "print('still here', flush=True)\n"
+        "os.kill(os.getpid(), signal.SIGTERM)\n"
+        "print('and still')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == "still here\n"
+    assert done.returncode == -signal.SIGTERM

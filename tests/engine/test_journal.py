@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from slowfast.engine.journal import Journal
-from slowfast.log import LOGGER
+from slowfast.log import LOGGER, setup_logging
 
 
 def iteration(epoch: int, i: int) -> dict:
@@ -25,6 +25,30 @@ def test_log_lines_have_the_public_form(
     line = 'json_stats: {"_type": "train_iter", "epoch": "2/3", "iter": "3/4", "loss": 0.5, '
     assert line + '"lr": 0.12346}' in caplog.text
     assert 'json_stats: {"split": "test_final", "top1_acc": "16.67"}' in caplog.text
+
+
+def test_a_gradient_norm_without_end_is_null(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in the first steps in float16, which the scaler skips."""
+    monkeypatch.setattr(LOGGER, "propagate", True)
+    journal = Journal(tmp_path)
+    with caplog.at_level(logging.INFO):
+        journal.write(iteration(1, 1) | {"grad_norm": float("inf")})
+    assert '"grad_norm": null' in caplog.text
+    assert journal.records()[0]["grad_norm"] is None
+
+
+def test_a_file_name_that_is_no_text_can_be_logged(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    setup_logging(tmp_path)
+    try:
+        LOGGER.info("cannot read %s", b"bad\xe8.mp4".decode("utf-8", "surrogateescape"))
+    finally:
+        setup_logging()
+    assert "cannot read bad\\udce8.mp4" in capsys.readouterr().out
+    assert "bad\\udce8.mp4" in (tmp_path / "stdout.log").read_text()
 
 
 def test_the_file_keeps_numbers_whole(tmp_path: Path) -> None:

@@ -38,6 +38,18 @@ def test_scores_are_those_of_the_test(trained: Path, tmp_path: Path) -> None:
         assert prediction.scores == pytest.approx(scores, abs=1e-5)
 
 
+def test_the_ensemble_is_that_of_the_test(trained: Path, tmp_path: Path, tiny: list[str]) -> None:
+    run_test(load_cfg(CONFIG, [*tiny, "DATA.ENSEMBLE_METHOD", "max"]))
+    line = (tmp_path / "run" / "predictions.jsonl").read_text().splitlines()[0]
+    expected = simplejson.loads(line)
+    highest = ["DATA.ENSEMBLE_METHOD", "max"]
+    predictor = Predictor.from_checkpoint(trained, overrides=highest, device="cpu")
+    prediction = predictor(expected["video"], top=12)
+    scores = [expected["scores"][k] for k in prediction.labels]
+    assert prediction.scores == pytest.approx(scores, abs=1e-5)
+    assert sum(scores) > 1.0001, "the highest of several views, not their mean"
+
+
 def test_top_is_bounded_by_the_classes_and_sorted(trained: Path, motions: Path) -> None:
     video = next((motions / "test").rglob("*.mp4"))
     prediction = Predictor.from_checkpoint(trained, device="cpu")(video, top=50)

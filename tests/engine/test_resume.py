@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -18,7 +20,8 @@ from slowfast.engine.checkpoint.integrity import CheckpointError
 from slowfast.engine.checkpoint.state import checkpoint_path, list_checkpoints, read_checkpoint
 from slowfast.engine.resume import resume
 from slowfast.engine.test import test as run_test
-from slowfast.engine.train import train
+from slowfast.engine.train import Interrupted, train
+from slowfast.tasks.classification import Classification
 
 CONFIG = Path(__file__).parents[2] / "configs" / "Motions" / "SLOWFAST_TINY.yaml"
 
@@ -108,6 +111,38 @@ def test_a_batch_norm_of_parts_scores_alike_when_read_as_plain(
         results.append([simplejson.loads(line)["scores"] for line in lines])
     torch.testing.assert_close(torch.tensor(results[1]), torch.tensor(results[0]))
     torch.testing.assert_close(torch.tensor(results[2]), torch.tensor(results[0]))
+
+
+def test_beginning_at_the_end_of_another_run_is_refused(tiny: list[str], tmp_path: Path) -> None:
+    train(load_cfg(CONFIG, [*tiny, "SOLVER.MAX_EPOCH", "1"]))
+    source = ["TRAIN.CHECKPOINT_FILE_PATH", str(checkpoint_path(tmp_path / "run", 1))]
+    other = [*tiny, "SOLVER.MAX_EPOCH", "1", "OUTPUT_DIR", str(tmp_path / "other"), *source]
+    with pytest.raises(CheckpointError, match=r"after epoch 1, .*nothing is left to train.*RESET"):
+        train(load_cfg(CONFIG, other))
+
+
+def test_a_signal_during_the_evaluation_is_obeyed_and_made_up_for(
+    tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last epoch's too: the run stops instead of going on to the test."""
+    precise = ["BN.USE_PRECISE_STATS", "True", "BN.NUM_BATCHES_PRECISE", "2"]
+    train(load_cfg(CONFIG, [*tiny, *precise, "OUTPUT_DIR", str(tmp_path / "whole")]))
+    cfg = load_cfg(CONFIG, [*tiny, *precise])
+    real = Classification.predict
+
+    def predict(self: Classification, model: object, batch: object) -> torch.Tensor:
+        if list_checkpoints(tmp_path / "run")[0].name == checkpoint_path(tmp_path, 2).name:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return real(self, model, batch)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Classification, "predict", predict)
+        with pytest.raises(Interrupted, match="stopped by SIGTERM") as stopped:
+            train(cfg)
+    assert stopped.value.exit_code == 128 + signal.SIGTERM
+    assert [record[:2] for record in figures(tmp_path / "run")][-1] == ("train_epoch", 2)
+    train(cfg)
+    assert figures(tmp_path / "run") == figures(tmp_path / "whole")
 
 
 def test_a_finished_run_trains_no_more(tiny: list[str], tmp_path: Path) -> None:

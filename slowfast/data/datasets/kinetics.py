@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from slowfast.data.manifest import Manifest
+from slowfast.log import LOGGER
 from slowfast.paths import local_path
 
 VIDEO_SUFFIXES = (
@@ -37,6 +38,7 @@ def read_kinetics(
 
     Args:
         prefix: folder in front of each path.
+        separator: what divides a line; a backslash and a "t", as a shell passes it, is a tab.
         num_classes: labels must be below; None: no check.
         skip_rows: lines passed over at the beginning.
 
@@ -49,6 +51,7 @@ def read_kinetics(
             f"{list_file}: expected a list of videos, found nothing; set DATA.PATH_TO_DATA_DIR to "
             "the folder of train.csv, val.csv and test.csv"
         )
+    separator = separator.replace("\\t", "\t")
     rows = _rows(path, str(list_file), separator, num_classes, skip_rows)
     manifest = Manifest.from_rows(rows, prefix=prefix, source=str(path))
     if not len(manifest):
@@ -109,6 +112,11 @@ def _rows(
                 )
             unlabelled = bare
             yield video, value
+    if unlabelled:
+        LOGGER.warning(
+            "%s has paths without labels: every video gets label 0, and accuracies mean nothing",
+            shown,
+        )
 
 
 def split_line(line: str, separator: str) -> tuple[str, str | None]:
@@ -135,7 +143,9 @@ def _label(
     if label is None or not label.removeprefix("-").isdecimal():
         raise ValueError(
             f"{where}: expected 'path{separator}label', got {line!r}. Set "
-            "DATA.PATH_LABEL_SEPARATOR if another character divides them; labels are whole numbers."
+            "DATA.PATH_LABEL_SEPARATOR if another character divides them"
+            + (r" ('\t' for the tab in this one)" if "\t" in line and separator != "\t" else "")
+            + "; labels are whole numbers."
         )
     value = int(label)
     if value < 0 or (num_classes is not None and value >= num_classes):

@@ -55,17 +55,27 @@ def list_checkpoints(output_dir: str | Path, *, task: str = "") -> list[Path]:
 
 
 def newest_whole(output_dir: str | Path, *, task: str = "") -> Path | None:
-    """The furthest checkpoint whose content fits its hash; damaged ones are named and passed."""
-    for path in list_checkpoints(output_dir, task=task):
-        if is_whole(path) is False:
-            LOGGER.warning(
-                "%s does not fit its hash (%s): it was damaged after it was written; "
-                "trying the one before it",
-                path,
-                hash_path(path).name,
-            )
-            continue
-        return path
+    """The furthest checkpoint whose content fits its hash; damaged ones are named and passed.
+
+    Raises:
+        CheckpointError: all that there are are damaged; a run from scratch would overwrite them.
+    """
+    found = list_checkpoints(output_dir, task=task)
+    for path in found:
+        if is_whole(path) is not False:
+            return path
+        LOGGER.warning(
+            "%s does not fit its hash (%s): it was damaged after it was written; "
+            "trying the one before it",
+            path,
+            hash_path(path).name,
+        )
+    if found:
+        raise CheckpointError(
+            f"{checkpoint_folder(output_dir)}: none of the {len(found)} checkpoint(s) fits its "
+            "hash, all were damaged after they were written; copy one again, or set another "
+            "OUTPUT_DIR to start from scratch"
+        )
     return None
 
 

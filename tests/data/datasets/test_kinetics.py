@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from slowfast.data.datasets.kinetics import read_class_names, read_kinetics
+from slowfast.log import LOGGER
 
 
 @pytest.fixture
@@ -44,13 +45,18 @@ def test_a_line_with_a_label(line: str, row: tuple[str, int], write: Any) -> Non
     assert rows(write(f"{line}\n")) == [row]
 
 
-def test_one_column_has_label_0(write: Any) -> None:
+def test_one_column_has_label_0_and_says_so(
+    write: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(LOGGER, "propagate", True)
     assert rows(write("a.mp4\nmy clip.MKV\n")) == [("a.mp4", 0), ("my clip.MKV", 0)]
+    assert "has paths without labels: every video gets label 0" in caplog.text
 
 
 def test_other_separators_line_ends_and_encodings(write: Any) -> None:
     assert rows(write("a,b.mp4,3\n"), separator=",") == [("a,b.mp4", 3)]
     assert rows(write("a b.mp4\t3\n"), separator="\t") == [("a b.mp4", 3)]
+    assert rows(write("a b.mp4\t3\n"), separator=r"\t") == [("a b.mp4", 3)]  # from a shell
     windows = b"\xef\xbb\xbfa.mp4 1\r\n\r\n  \r\nb.mp4 2"
     assert rows(write(windows), prefix="p") == [("p/a.mp4", 1), ("p/b.mp4", 2)]
     assert rows(write(b"caf\xe9.mp4 1\n")) == [("caf\udce9.mp4", 1)]  # Latin-1, as on disk
@@ -63,6 +69,7 @@ def test_other_separators_line_ends_and_encodings(write: Any) -> None:
         ("a.mp4,3\n", r"train.csv:1: expected 'path label', got 'a.mp4,3'. Set DATA.PATH_LABEL"),
         ("a.mp4 0\n\nb.mp4 dance\n", r"train.csv:3: expected 'path label', got 'b.mp4 dance'"),
         ("a.mp4 1.0\n", r"train.csv:1: expected 'path label'"),
+        ("a.mp4\t3\n", r"divides them \('\\t' for the tab in this one\); labels"),
         (
             "a.mp4 0\nb.mp4 12\n",
             r"train.csv:2: expected a label from 0 to 11, got 12 .*NUM_CLASSES",

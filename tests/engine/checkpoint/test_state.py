@@ -55,6 +55,13 @@ def test_a_damaged_checkpoint_is_passed_with_a_warning(
     assert "checkpoint_epoch_00002.pyth does not fit its hash" in caplog.text
 
 
+def test_damage_everywhere_is_an_error_and_not_a_fresh_start(tmp_path: Path) -> None:
+    for path in (make(tmp_path, 1), make(tmp_path, 2)):
+        path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(CheckpointError, match=r"none of the 2 checkpoint\(s\) fits its hash"):
+        newest_whole(tmp_path)
+
+
 def test_parts_of_a_save_are_no_checkpoints(tmp_path: Path) -> None:
     path = make(tmp_path, 1)
     path.with_name(".checkpoint_epoch_00002.pyth.77.part").write_bytes(b"half")
