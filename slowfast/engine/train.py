@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from pathlib import Path
@@ -296,7 +297,8 @@ class _StopSignal:
 
     def _note(self, number: int, frame: Any) -> None:
         self.asked = number
-        LOGGER.info("%s: saving after this step", signal.Signals(number).name)
+        # The signal may have come in the middle of a log line, which can't be entered again.
+        os.write(2, f"{signal.Signals(number).name}: saving after this step\n".encode())
         self.restore()
 
     def restore(self) -> None:
