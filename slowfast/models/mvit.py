@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from fvcore.common.config import CfgNode
@@ -109,8 +110,11 @@ class MViT(nn.Module):
         self.patch_embed = PatchEmbed(in_channels, dim, options.patch)
         self.pos_drop = nn.Dropout(options.attention.dropout)
         self.norm_stem = nn.LayerNorm(dim, eps=EPS) if options.norm_stem else nn.Identity()
-        specs = plan_blocks(options.growth, options.pools, self.grid)
         self.reversible = options.reversible is not None
+        # Only the attention of a transition can grow: reversible blocks keep their channels.
+        in_attention = options.growth.in_attention or self.reversible
+        growth = replace(options.growth, in_attention=in_attention)
+        specs = plan_blocks(growth, options.pools, self.grid)
         if options.reversible is None:
             self.blocks = Blocks(specs, options)
             dim_out = specs[-1].dim_out
@@ -161,7 +165,7 @@ class MViT(nn.Module):
         self.input_spec.check(pathways)
         x, grid = self.patch_embed(pathways[0])
         if self.cls_token is not None:
-            x = torch.cat([self.cls_token.expand(x.shape[0], -1, -1).to(x.dtype), x], dim=1)
+            x = torch.cat([self.cls_token.expand(x.shape[0], -1, -1), x], dim=1)
         if self.positions.absolute:
             x = x + self._positions(grid)
         x = self.norm_stem(self.pos_drop(x))
@@ -229,15 +233,11 @@ class MViT(nn.Module):
 def reversible_blocks(
     specs: Sequence[BlockSpec], options: TransformerOptions, reversible: ReversibleOptions
 ) -> ReversibleBlocks:
-    for name, value, neutral in (
-        ("LAYER_SCALE_INIT_VALUE", options.layer_scale, 0.0),
-        ("DIM_MUL_IN_ATT", options.growth.in_attention, False),
-    ):
-        if value != neutral:
-            raise ValueError(
-                f"MVIT.{name} is {value}, which a reversible network can't have; set it to "
-                f"{neutral}, or MVIT.REV.ENABLE False"
-            )
+    if options.layer_scale:
+        raise ValueError(
+            f"MVIT.LAYER_SCALE_INIT_VALUE is {options.layer_scale}, which a reversible network "
+            "can't have; set it to 0.0, or MVIT.REV.ENABLE False"
+        )
     return ReversibleBlocks(
         specs,
         options.attention,
@@ -273,6 +273,7 @@ def mvit(
     fixed_positions: bool = False,
     relative_positions: str = "none",
     residual_pooling: bool = False,
+    qkv_bias: bool = True,
     separate_qkv: bool = False,
     mlp_ratio: float = 4.0,
     layer_scale: float = 0.0,
@@ -312,6 +313,7 @@ def mvit(
         pools=Pools(pool_kernel, pool_q_stride, pool_kv_stride, pool_kv_stride_adaptive),
         attention=AttentionOptions(
             mode=pool_mode,
+            qkv_bias=qkv_bias,
             separate_qkv=separate_qkv,
             residual_pooling=residual_pooling,
             rel_pos_spatial=relative_positions != "none",
@@ -337,10 +339,11 @@ def mvit(
 
 def mvit_from_cfg(cfg: CfgNode) -> MViT:
     """The network of a config with MODEL.MODEL_NAME 'MViT'."""
-    if cfg.MODEL.ARCH != "mvit":
+    # A published recipe has ARCH 'slow': all that matters is that there is one pathway.
+    if cfg.MODEL.ARCH in cfg.MODEL.MULTI_PATHWAY_ARCH:
         raise ValueError(
-            f"MODEL.MODEL_NAME {cfg.MODEL.MODEL_NAME!r} needs MODEL.ARCH 'mvit', got "
-            f"{cfg.MODEL.ARCH!r}"
+            f"MODEL.MODEL_NAME {cfg.MODEL.MODEL_NAME!r} has one pathway, but MODEL.ARCH is "
+            f"{cfg.MODEL.ARCH!r}: set MODEL.ARCH mvit"
         )
     return MViT(
         transformer_options_from_cfg(cfg),

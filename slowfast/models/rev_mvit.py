@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 import torch
@@ -59,13 +59,15 @@ class ReversibleBlocks(nn.Module):
         self.transitions = frozenset(options.transitions)
         self.recompute = recompute
         self.layers = nn.ModuleList()
+        widen = 2 if options.before_transition.startswith("concat") else 1
         for i, spec in enumerate(specs):
+            transition = i in self.transitions
+            if transition:
+                spec = replace(spec, dim=widen * spec.dim)
             f = AttentionBranch(spec, attention)
             g = MlpBranch(spec, mlp_ratio, attention.dropout)
-            transition = i in self.transitions
             self.layers.append(Transition(f, g, spec, options) if transition else Coupling(f, g))
-        widen = 2 if options.at_end == "concat" else 1
-        self.dim_out = widen * specs[-1].dim
+        self.dim_out = (2 if options.at_end == "concat" else 1) * specs[-1].dim_out
         self.fuse = Fusion(options.at_end, self.dim_out)
 
     def __len__(self) -> int:
@@ -106,8 +108,9 @@ class MlpBranch(nn.Module):
 
     def __init__(self, spec: BlockSpec, ratio: float, dropout: float) -> None:
         super().__init__()
-        self.norm = nn.LayerNorm(spec.dim, eps=EPS)
-        self.mlp = Mlp(spec.dim, int(spec.dim * ratio), spec.dim, dropout=dropout)
+        dim = spec.dim_out
+        self.norm = nn.LayerNorm(dim, eps=EPS)
+        self.mlp = Mlp(dim, int(dim * ratio), dim, dropout=dropout)
         self.drop_path = drop_path(spec.drop_path)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -117,7 +120,12 @@ class MlpBranch(nn.Module):
 class Transition(nn.Module):
     """Between two stages: the streams become one, which is pooled (2302.04869, Sec. 3.3).
 
-    Shape: x1, x2 (N, L, C) -> (N, L', C'), the start of both streams of the next stage.
+    Channels grow by concatenating the streams, or else in the attention.
+
+    Args:
+        spec: `dim` is that of the joined streams.
+
+    Shape: x1, x2 (N, L, C) -> (N, L', dim_out), the start of both streams of the next stage.
     """
 
     def __init__(
@@ -126,9 +134,11 @@ class Transition(nn.Module):
         super().__init__()
         # The attribute names are keys of published checkpoints.
         self.F, self.G = f, g
-        self.spec = spec
+        self.spec, self.shortcut = spec, options.shortcut
         self.pool_skip = make_shortcut_pool(spec.pool_skip, options.shortcut)
         self.pre_q_fuse = Fusion(options.before_transition, spec.dim)
+        grows = spec.dim != spec.dim_out
+        self.res_proj = nn.Linear(spec.dim, spec.dim_out) if grows else nn.Identity()
 
     def forward(self, x1: Tensor, x2: Tensor, grid: Grid) -> Tensor:
         x = self.pre_q_fuse(x1, x2)
@@ -136,14 +146,15 @@ class Transition(nn.Module):
         return x + self.G(x)  # type: ignore[no-any-return]
 
     def _shortcut(self, x: Tensor, grid: Grid) -> Tensor:
-        if self.pool_skip is not None:
-            return pool_tokens(x.unsqueeze(1), grid, self.pool_skip, class_token=False).squeeze(1)
-        if self.F.attn.pool_q is None:
-            return x
-        heads = x.unflatten(-1, (self.spec.heads, -1)).transpose(1, 2)
-        attention = self.F.attn  # the shortcut goes through the pool and norm of the queries
-        pooled = pool_tokens(heads, grid, attention.pool_q, attention.norm_q, class_token=False)
-        return pooled.transpose(1, 2).flatten(2)
+        attention = self.F.attn
+        if attention.options.pool_first:  # the pools have the channels of the input
+            return self.res_proj(self._pool(x, grid))  # type: ignore[no-any-return]
+        return self._pool(self.res_proj(x), grid)
+
+    def _pool(self, x: Tensor, grid: Grid) -> Tensor:
+        if self.shortcut == "conv":
+            return self.F.attn.pool_like_queries(x, grid)
+        return pool_tokens(x.unsqueeze(1), grid, self.pool_skip, class_token=False).squeeze(1)
 
 
 class Fusion(nn.Module):
@@ -205,18 +216,10 @@ def check_stages(
             "a reversible network has no class token: set MVIT.CLS_EMBED_ON False with "
             "MVIT.REV.ENABLE True"
         )
-    widen = 2 if options.before_transition.startswith("concat") else 1
     for i, spec in enumerate(specs):
-        before = specs[i - 1].dim if i else spec.dim
-        if i not in transitions and (spec.dim != before or spec.pool_skip is not None):
+        if i not in transitions and (spec.dim != spec.dim_out or spec.pool_skip is not None):
             raise ValueError(
                 f"block {i} changes the channels (MVIT.DIM_MUL) or the resolution "
                 "(MVIT.POOL_Q_STRIDE), which a reversible block can't; name it in "
                 "MVIT.REV.BUFFER_LAYERS"
-            )
-        if i in transitions and i and spec.dim != widen * before:
-            raise ValueError(
-                f"block {i} has {spec.dim} channels, but MVIT.REV.PRE_Q_FUSION "
-                f"{options.before_transition!r} makes {widen * before} of the {before} before "
-                f"it; set the factor of MVIT.DIM_MUL for it to {widen}, or another fusion"
             )

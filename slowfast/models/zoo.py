@@ -12,9 +12,11 @@ from typing import Any
 from torch import nn
 
 from slowfast.models.input_spec import example_input
+from slowfast.models.mvit import mvit
 from slowfast.models.resnet import resnet
 from slowfast.models.slowfast import slowfast
 from slowfast.models.x3d import x3d
+from slowfast.models.zoo_mvit import transformers
 
 __all__ = ["create_model", "example_input", "list_models"]
 
@@ -45,8 +47,8 @@ def create_model(name: str, *, num_classes: int = 400, **changes: Any) -> nn.Mod
         name: e.g. "slowfast_r50_8x8", "slow_r101_8x8", "i3d_nln_r50_8x8".
         changes: keyword arguments of the family's constructor that replace the entry's own:
             crop_size, num_frames, dropout, head_act, in_channels, alpha, beta_inv, ...; see
-            `slowfast.models.slowfast.slowfast`, `slowfast.models.resnet.resnet` and
-            `slowfast.models.x3d.x3d`.
+            `slowfast.models.slowfast.slowfast`, `slowfast.models.resnet.resnet`,
+            `slowfast.models.x3d.x3d` and `slowfast.models.mvit.mvit`.
 
     Raises:
         ValueError: there is no such name or argument; the nearest ones are given.
@@ -141,4 +143,9 @@ def _x3d_entries() -> dict[str, Entry]:
     }
 
 
-ZOO: dict[str, Entry] = {**_slowfast_entries(), **_resnet_entries(), **_x3d_entries()}
+ZOO: dict[str, Entry] = {
+    **_slowfast_entries(),
+    **_resnet_entries(),
+    **_x3d_entries(),
+    **{name: Entry(mvit, settings) for name, settings in transformers().items()},
+}

@@ -146,6 +146,10 @@ class PoolingAttention(nn.Module):
         y = y.transpose(1, 2).flatten(2)
         return self.proj_drop(self.proj(y))  # type: ignore[no-any-return]
 
+    def pool_like_queries(self, x: Tensor, grid: Grid) -> Tensor:
+        """Tokens (N, [1 +] L, C) through the pool and norm of the queries: (N, [1 +] L', C)."""
+        return self._pool(self._split(x), "q", grid).transpose(1, 2).flatten(2)
+
     def _project_and_pool(self, x: Tensor, grid: Grid) -> list[Tensor]:
         """q, k, v of shape (N, heads, tokens, C)."""
         if self.options.pool_first:
