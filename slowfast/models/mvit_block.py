@@ -13,6 +13,7 @@ from slowfast.ops.pooling_attention import (
     AttentionOptions,
     PoolingAttention,
     Window,
+    make_pool,
     pool_tokens,
 )
 from slowfast.ops.pos_embed import Grid
@@ -110,7 +111,7 @@ class MultiscaleBlock(nn.Module):
             factor = nn.Parameter(torch.full((width,), layer_scale)) if layer_scale else None
             self.register_parameter(name, factor)
         self.proj = nn.Linear(dim, dim_out) if dim != dim_out else None
-        self.pool_skip = make_skip(spec.pool_skip)
+        self.pool_skip = make_pool(spec.pool_skip, 1, "max")[0]
 
     def forward(self, x: Tensor, grid: Grid) -> Tensor:
         normed = self.norm1(x)
@@ -128,10 +129,3 @@ class MultiscaleBlock(nn.Module):
 
 def scaled(x: Tensor, factor: Tensor | None) -> Tensor:
     return x if factor is None else x * factor
-
-
-def make_skip(window: Window | None) -> nn.Module | None:
-    """The max-pool of a shortcut."""
-    if window is None:
-        return None
-    return nn.MaxPool3d(window.kernel, stride=window.stride, padding=window.padding)

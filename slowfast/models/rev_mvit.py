@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
 
 import torch
 from torch import Tensor, nn
@@ -12,9 +11,10 @@ from torch import Tensor, nn
 from slowfast.models.mvit_block import BlockSpec, Mlp
 from slowfast.ops.checkpointing import run_block
 from slowfast.ops.drop_path import drop_path
-from slowfast.ops.pooling_attention import EPS, AttentionOptions, Window, pool_tokens
+from slowfast.ops.pooling_attention import EPS, AttentionOptions, Window, make_pool, pool_tokens
 from slowfast.ops.pos_embed import Grid
-from slowfast.ops.reversible import Coupling, autocast_is_on, run_reversible
+from slowfast.ops.precision import autocast_is_on
+from slowfast.ops.reversible import Coupling, run_reversible
 
 FUSIONS = ("avg", "max", "add", "concat", "concat_linear", "concat_linear_2")
 
@@ -56,12 +56,12 @@ class ReversibleBlocks(nn.Module):
     ) -> None:
         super().__init__()
         check_stages(specs, attention, options)
-        self.transitions = frozenset(options.transitions)
+        self.stages = stages(len(specs), options.transitions)
         self.recompute = recompute
         self.layers = nn.ModuleList()
         widen = 2 if options.before_transition.startswith("concat") else 1
         for i, spec in enumerate(specs):
-            transition = i in self.transitions
+            transition = i in options.transitions
             if transition:
                 spec = replace(spec, dim=widen * spec.dim)
             f = AttentionBranch(spec, attention)
@@ -77,17 +77,24 @@ class ReversibleBlocks(nn.Module):
         if autocast_is_on(x):
             x = x.float()  # backward subtracts what forward added: half precision would drift
         x1 = x2 = x
-        for is_transition, group in groupby(range(len(self)), self.transitions.__contains__):
-            layers = [self.layers[i] for i in group]
-            if not is_transition:
-                couplings = [layer for layer in layers if isinstance(layer, Coupling)]
-                x1, x2 = run_reversible(couplings, x1, x2, grid)
-                continue
-            for layer in layers:
-                assert isinstance(layer, Transition)
-                x = run_block(layer, x1, x2, grid, recompute=self.recompute)
-                x1, x2, grid = x, x, layer.spec.out(grid)
+        for stage in self.stages:
+            layers = [self.layers[i] for i in stage]
+            if isinstance(layers[0], Transition):
+                x = run_block(layers[0], x1, x2, grid, recompute=self.recompute)
+                x1, x2, grid = x, x, layers[0].spec.out(grid)
+            else:
+                x1, x2 = run_reversible(layers, x1, x2, grid)
         return self.fuse(x1, x2), grid
+
+
+def stages(depth: int, transitions: Sequence[int]) -> list[list[int]]:
+    """Blocks 0 to depth - 1: each transition alone, and what is between two of them."""
+    groups: list[list[int]] = []
+    for i in range(depth):
+        if i in transitions or i - 1 in transitions or not groups:
+            groups.append([])
+        groups[-1].append(i)
+    return groups
 
 
 class AttentionBranch(nn.Module):
@@ -196,8 +203,7 @@ def make_shortcut_pool(window: Window | None, kind: str) -> nn.Module | None:
         raise ValueError(f"MVIT.REV.RES_PATH is {kind!r}; use one of conv, max, avg")
     if window is None or kind == "conv":
         return None
-    pool = nn.MaxPool3d if kind == "max" else nn.AvgPool3d
-    return pool(window.kernel, stride=window.stride, padding=window.padding)
+    return make_pool(window, 1, kind)[0]
 
 
 def check_stages(

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from slowfast.ops.pos_embed import Grid
+from slowfast.ops.precision import runs_in_half
 from slowfast.ops.rel_pos import relative_logits
 
 POOL_MODES = ("conv", "conv_unshared", "avg", "max")
@@ -202,6 +203,26 @@ class PoolingAttention(nn.Module):
         return F.pad(q[:, :, 1:], (0, 0, 1, 0)) if self.options.class_token else q
 
 
+class MeanPool(nn.Module):
+    """Mean over windows; the zeros of the padding count.
+
+    `nn.AvgPool3d` refuses what is smaller than its kernel before padding, and has no bfloat16
+    kernel for CPUs.
+    """
+
+    def __init__(self, window: Window) -> None:
+        super().__init__()
+        self.window = window
+
+    def forward(self, x: Tensor) -> Tensor:
+        pads = [pad for pad in reversed(self.window.padding) for _ in range(2)]
+        window = self.window
+        return F.avg_pool3d(F.pad(x.float(), pads), window.kernel, window.stride).to(x.dtype)
+
+    def extra_repr(self) -> str:
+        return f"kernel_size={self.window.kernel}, stride={self.window.stride}"
+
+
 def make_pool(
     window: Window | None, channels: int, mode: str
 ) -> tuple[nn.Module | None, nn.Module | None]:
@@ -213,7 +234,7 @@ def make_pool(
     if mode == "max":
         return nn.MaxPool3d(window.kernel, window.stride, window.padding), None
     if mode == "avg":
-        return nn.AvgPool3d(window.kernel, window.stride, window.padding), None
+        return MeanPool(window), None
     conv = nn.Conv3d(
         channels,
         channels,
@@ -243,11 +264,12 @@ def pool_tokens(
     n, heads, _, channels = x.shape
     patches = x[:, :, 1:] if class_token else x
     volume = patches.reshape(n * heads, *grid, channels).permute(0, 4, 1, 2, 3)
-    if isinstance(pool, nn.AvgPool3d):  # CPUs have no bfloat16 kernel
-        pooled = pool(volume.float()).to(volume.dtype)
-    else:
-        pooled = pool(volume)
-    y: Tensor = pooled.flatten(2).transpose(1, 2).reshape(n, heads, -1, channels)
+    if volume.is_cpu and runs_in_half(volume):
+        # Channels last, as it is, pools up to 8 times faster in float32. In bfloat16 its backward
+        # is 2 to 3 times slower, and for volumes of 2 frames PyTorch's gradient of the weights is
+        # wrong by as much as its size (torch 2.10 and 2.15).
+        volume = volume.contiguous()
+    y: Tensor = pool(volume).flatten(2).transpose(1, 2).reshape(n, heads, -1, channels)
     if class_token:
         y = torch.cat([x[:, :, :1].to(y.dtype), y], dim=2)
     return y if norm is None else norm(y)

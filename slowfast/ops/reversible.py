@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.utils.checkpoint import get_device_states, set_device_states
 
+from slowfast.ops.precision import autocast_is_on
+
 
 class Coupling(nn.Module):
     """One layer: the branches `F` and `G` of the two streams, which keep their shapes.
@@ -32,15 +34,10 @@ class Coupling(nn.Module):
         return y1, x2 + self.G(y1)
 
 
-def autocast_is_on(x: Tensor) -> bool:
-    """Whether autocast is on for the device of x; never for the meta device."""
-    return not x.is_meta and torch.is_autocast_enabled(x.device.type)
-
-
 def run_reversible(
-    layers: Sequence[Coupling], x1: Tensor, x2: Tensor, *more: Any
+    layers: Sequence[nn.Module], x1: Tensor, x2: Tensor, *more: Any
 ) -> tuple[Tensor, Tensor]:
-    """`layers` one after the other; for a backward pass only the last output is kept.
+    """Couplings one after the other; for a backward pass only the last output is kept.
 
     The inputs that backward recomputes differ from the true ones by the rounding of the streams'
     type, so keep those in float32 (as autocast does) or better. Without gradients, in eval mode,
@@ -62,7 +59,7 @@ class _Reversible(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,
-        layers: Sequence[Coupling],
+        layers: Sequence[Any],
         more: tuple[Any, ...],
         x1: Tensor,
         x2: Tensor,
