@@ -13,6 +13,7 @@ from torch import nn
 
 from slowfast.config import load_cfg
 from slowfast.models import build_model, count_cost, example_input
+from slowfast.models.memory_layout import channels_last
 from slowfast.models.mvit import MViT, mvit
 from slowfast.ops.drop_path import DropPath
 from slowfast.ops.pos_embed import sincos_volume
@@ -113,6 +114,15 @@ def test_bfloat16_and_autocast(kind: str) -> None:
     pure = copy.deepcopy(net).bfloat16()([clip.bfloat16() for clip in clips])
     assert pure.dtype == torch.bfloat16
     torch.testing.assert_close(pure.float(), expected, rtol=0.1, atol=0.05)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_channels_last(kind: str) -> None:
+    net = small(kind).eval()
+    clips = example_input(net, batch=2)
+    expected = net(clips)
+    clips = [clip.to(memory_format=torch.channels_last_3d) for clip in clips]
+    torch.testing.assert_close(channels_last(net)(clips), expected, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("kind", KINDS)
