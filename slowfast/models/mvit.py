@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from slowfast.models.heads import TransformerHead
 from slowfast.models.input_spec import InputSpec
-from slowfast.models.mvit_block import BlockSpec, MultiscaleBlock
+from slowfast.models.mvit_block import Blocks, BlockSpec
 from slowfast.models.mvit_options import (
     Positions,
     TransformerOptions,
@@ -26,7 +26,6 @@ from slowfast.models.patch_embed import PatchEmbed, PatchSpec
 from slowfast.models.rev_mvit import ReversibleBlocks, ReversibleOptions
 from slowfast.models.settings_from_cfg import head_options_from_cfg
 from slowfast.models.video_resnet import HeadOptions
-from slowfast.ops.checkpointing import run_block
 from slowfast.ops.init import init_transformer
 from slowfast.ops.pooling_attention import EPS, AttentionOptions
 from slowfast.ops.pos_embed import (
@@ -37,32 +36,6 @@ from slowfast.ops.pos_embed import (
     sincos_plane,
     sincos_volume,
 )
-
-
-class Blocks(nn.ModuleList):
-    """The blocks, one after the other.
-
-    Shape: tokens (N, [1 +] L, C) and their grid -> the same, as the last block leaves them.
-    """
-
-    def __init__(self, specs: Sequence[BlockSpec], options: TransformerOptions) -> None:
-        super().__init__(
-            MultiscaleBlock(
-                spec,
-                options.attention,
-                mlp_ratio=options.mlp_ratio,
-                layer_scale=options.layer_scale,
-            )
-            for spec in specs
-        )
-        self.recompute = options.recompute
-
-    def forward(self, x: Tensor, grid: Grid) -> tuple[Tensor, Grid]:
-        for block in self:
-            assert isinstance(block, MultiscaleBlock)
-            x = run_block(block, x, grid, recompute=self.recompute)
-            grid = block.spec.out(grid)
-        return x, grid
 
 
 class MViT(nn.Module):
@@ -116,7 +89,13 @@ class MViT(nn.Module):
         growth = replace(options.growth, in_attention=in_attention)
         specs = plan_blocks(growth, options.pools, self.grid)
         if options.reversible is None:
-            self.blocks = Blocks(specs, options)
+            self.blocks = Blocks(
+                specs,
+                options.attention,
+                mlp_ratio=options.mlp_ratio,
+                layer_scale=options.layer_scale,
+                recompute=options.recompute,
+            )
             dim_out = specs[-1].dim_out
         else:
             self.rev_backbone = reversible_blocks(specs, options, options.reversible)

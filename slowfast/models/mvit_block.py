@@ -1,12 +1,14 @@
-"""A block of a multiscale vision transformer: pooling attention, then an MLP."""
+"""The blocks of a multiscale vision transformer: pooling attention, then an MLP."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from slowfast.ops.checkpointing import run_block
 from slowfast.ops.drop_path import drop_path
 from slowfast.ops.pooling_attention import (
     EPS,
@@ -129,3 +131,35 @@ class MultiscaleBlock(nn.Module):
 
 def scaled(x: Tensor, factor: Tensor | None) -> Tensor:
     return x if factor is None else x * factor
+
+
+class Blocks(nn.ModuleList):
+    """The blocks, one after the other; the arguments are those of `MultiscaleBlock`.
+
+    Args:
+        recompute: activation checkpointing.
+
+    Shape: tokens (N, [1 +] L, C) and their grid -> the same, as the last block leaves them.
+    """
+
+    def __init__(
+        self,
+        specs: Sequence[BlockSpec],
+        options: AttentionOptions,
+        *,
+        mlp_ratio: float = 4.0,
+        layer_scale: float = 0.0,
+        recompute: bool = False,
+    ) -> None:
+        super().__init__(
+            MultiscaleBlock(spec, options, mlp_ratio=mlp_ratio, layer_scale=layer_scale)
+            for spec in specs
+        )
+        self.recompute = recompute
+
+    def forward(self, x: Tensor, grid: Grid) -> tuple[Tensor, Grid]:
+        for block in self:
+            assert isinstance(block, MultiscaleBlock)
+            x = run_block(block, x, grid, recompute=self.recompute)
+            grid = block.spec.out(grid)
+        return x, grid

@@ -172,7 +172,10 @@ class PoolingAttention(nn.Module):
     @staticmethod
     def _same_type(qkv: list[Tensor]) -> list[Tensor]:
         # Autocast leaves what went through a norm in float32, and the rest in half precision.
-        lowest = min((y.dtype for y in qkv), key=lambda dtype: dtype.itemsize)
+        lowest = qkv[0].dtype
+        for y in qkv[1:]:
+            if y.dtype.itemsize < lowest.itemsize:
+                lowest = y.dtype
         return [y.to(lowest) for y in qkv]
 
     def _pool(self, x: Tensor, name: str, grid: Grid) -> Tensor:

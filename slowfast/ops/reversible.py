@@ -116,7 +116,8 @@ def _autocast_of(x: Tensor) -> Callable[[], torch.autocast]:
     kind = x.device.type
     enabled = autocast_is_on(x)
     dtype = torch.get_autocast_dtype(kind)
-    return lambda: torch.autocast(kind, dtype, enabled=enabled)
+    # The weights that forward cast were cast without a graph: their cache must not be used.
+    return lambda: torch.autocast(kind, dtype, enabled=enabled, cache_enabled=False)
 
 
 RandomState = tuple[Tensor, list[int], list[Tensor]]  # of the CPU; devices and theirs
