@@ -92,7 +92,7 @@ def test_autocast_trains(monkeypatch: pytest.MonkeyPatch) -> None:
     with torch.autocast("cpu", torch.bfloat16):
         expected, found = plainly(other, monkeypatch, clips), step(net, clips)
     for name, gradient in expected.items():
-        error = (found[name] - gradient).norm() / gradient.norm().clamp_min(1e-4)
+        error = (found[name] - gradient).norm() / gradient.norm().clamp_min(1e-3)
         assert error < 0.05, name
 
 
