@@ -13,13 +13,14 @@ from slowfast.version import __version__
 
 if TYPE_CHECKING:
     from slowfast.engine.predict import Prediction, Predictor
-    from slowfast.models.zoo import create_model, example_input, list_models
+    from slowfast.models.zoo import create_model, example_boxes, example_input, list_models
 
 __all__ = [
     "Prediction",
     "Predictor",
     "__version__",
     "create_model",
+    "example_boxes",
     "example_input",
     "list_models",
 ]
@@ -29,6 +30,7 @@ _HOMES = {
     "Prediction": "slowfast.engine.predict",
     "Predictor": "slowfast.engine.predict",
     "create_model": "slowfast.models.zoo",
+    "example_boxes": "slowfast.models.zoo",
     "example_input": "slowfast.models.zoo",
     "list_models": "slowfast.models.zoo",
 }

@@ -16,7 +16,7 @@ MAY_IMPORT = {  # layer -> layers it may import; a layer may always import itsel
     "data": {"ops"},
     "eval": {"ops"},
     "tasks": {"eval", "data"},
-    "engine": {"config", "models", "data", "eval", "tasks"},
+    "engine": {"config", "ops", "models", "data", "eval", "tasks"},
     "viz": {"engine", "models", "data", "eval"},
     "export": {"engine", "models"},
     "cli": {"config", "models", "data", "eval", "engine", "viz", "export"},

@@ -19,7 +19,7 @@ from slowfast.config import load_cfg, with_values
 from slowfast.data.batch import Batch
 from slowfast.data.datasets.build import dataset_from_cfg, make_manifest
 from slowfast.engine.build import build_network, build_stepper, build_task, device_from_cfg
-from slowfast.models.zoo import example_input
+from slowfast.models.zoo import example_boxes, example_input
 
 EXAMPLE = """examples:
   %(prog)s data                          on generated files: 10 s, 340x256 and 1280x720, H.264
@@ -91,10 +91,11 @@ def measure_model(args: argparse.Namespace) -> list[Row]:
         net = build_network(with_values(cfg, settings), device).eval()
         layout = torch.channels_last_3d if settings else torch.contiguous_format
         clips = [c.to(device).contiguous(memory_format=layout) for c in example_input(net)]
+        boxes = example_boxes(net, device=device)
 
-        def forward(net: Any = net, clips: Any = clips, amp: Any = amp) -> None:
+        def forward(net: Any = net, clips: Any = clips, boxes: Any = boxes, amp: Any = amp) -> None:
             with torch.inference_mode(), torch.autocast(device.type, amp, enabled=amp is not None):
-                net(clips)
+                net(clips, boxes)
             _wait(device)
 
         seconds = _wall_seconds(forward, args.repeats)

@@ -5,20 +5,27 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
-from slowfast.cli import benchmark, complexity, config, data, demo, models, predict, report, run
 from slowfast.version import __version__
 
+# Name -> what `slowfast --help` says of it, which is how the command's file begins: importing all
+# of them (PyTorch, matplotlib) to read it there would take seconds.
 COMMANDS = {
-    "run": run,
-    "predict": predict,
-    "data": data,
-    "demo": demo,
-    "report": report,
-    "models": models,
-    "complexity": complexity,
-    "benchmark": benchmark,
-    "config": config,
+    "run": "Train and/or test, as the YAML says; tools/run_net.py is this command.",
+    "predict": "Name what videos show, with a trained checkpoint.",
+    "data": "Make the built-in data set, or look over a list of videos before training on it.",
+    "demo": "The main job in minutes: built-in data, training and 30-view test of two networks, "
+    "reports.",
+    "report": "Write report.html for the folder of a run.",
+    "models": "List the networks that `slowfast.create_model` builds by name.",
+    "complexity": "Parameters, GFLOPs and activations of the network of a config; the paper's "
+    "tables.",
+    "benchmark": "Measure decoding, networks and training here: ratios of one run, medians of "
+    "several.",
+    "convert": "Convert a checkpoint: .pyth, .safetensors, Caffe2 .pkl, pytorchvideo or "
+    "torchvision.",
+    "config": "Explain config keys: `slowfast config SOLVER` or `slowfast config DATA.NUM_FRAMES`.",
 }
 
 EXAMPLE = """examples:
@@ -39,12 +46,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="version", version=f"slowfast {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for name, module in COMMANDS.items():
-        first_line = (module.__doc__ or "").strip().splitlines()[0]
+    for name, line in COMMANDS.items():
         # Each command parses what follows its name by itself, so that `tools/` can call it too.
-        commands.add_parser(name, help=first_line, add_help=False)
+        commands.add_parser(name, help=line, add_help=False)
     chosen = parser.parse_args(args[:1])
-    return COMMANDS[chosen.command].main(args[1:])
+    job = import_module(f"slowfast.cli.{chosen.command}")
+    return int(job.main(args[1:]))
 
 
 if __name__ == "__main__":

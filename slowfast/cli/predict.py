@@ -47,7 +47,12 @@ def parse_args(argv: Sequence[str] | None, program: str) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("videos", nargs="+", metavar="VIDEO")
-    parser.add_argument("--checkpoint", required=True, metavar="FILE", help="a .pyth file")
+    parser.add_argument(
+        "--checkpoint",
+        required=True,
+        metavar="FILE",
+        help="a .pyth, .safetensors or Caffe2 .pkl file",
+    )
     parser.add_argument("--top", type=int, default=5, metavar="K", help="classes to show (5)")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     parser.add_argument(

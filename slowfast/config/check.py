@@ -19,6 +19,8 @@ LISTS_BY_STAGE = (
     "NONLOCAL.LOCATION",
     "NONLOCAL.GROUP",
 )
+# Channels of what SLOWFAST.FAST_INPUT makes of a colour frame.
+FAST_CHANNELS = {"rgb": 3, "half": 3, "gray": 1, "difference": 1, "flow": 2}
 SCALED_RATES = ("SOLVER.BASE_LR", "SOLVER.WARMUP_START_LR", "SOLVER.COSINE_END_LR")
 
 
@@ -89,6 +91,24 @@ def _check_pathways(cfg: CfgNode) -> None:
         raise ConfigError(
             f"DATA.NUM_FRAMES ({frames}) must be a multiple of SLOWFAST.ALPHA ({alpha}): the Slow "
             f"pathway takes NUM_FRAMES / ALPHA frames"
+        )
+    if pathways == 2:
+        _check_fast_input(cfg)
+
+
+def _check_fast_input(cfg: CfgNode) -> None:
+    kind, channels = cfg.SLOWFAST.FAST_INPUT, cfg.DATA.INPUT_CHANNEL_NUM
+    expected = FAST_CHANNELS[kind]
+    if len(channels) == 2 and channels[1] != expected:
+        raise ConfigError(
+            f"SLOWFAST.FAST_INPUT {kind!r} gives the Fast pathway {expected} channel(s), but "
+            f"DATA.INPUT_CHANNEL_NUM is {channels!r}; set it to [{channels[0]}, {expected}]"
+        )
+    if kind == "half" and (cfg.DATA.TRAIN_CROP_SIZE % 2 or cfg.DATA.TEST_CROP_SIZE % 2):
+        raise ConfigError(
+            f"SLOWFAST.FAST_INPUT 'half' halves clips of {cfg.DATA.TRAIN_CROP_SIZE} "
+            f"(DATA.TRAIN_CROP_SIZE) and {cfg.DATA.TEST_CROP_SIZE} pixels (DATA.TEST_CROP_SIZE); "
+            "both must be even"
         )
 
 

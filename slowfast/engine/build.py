@@ -108,6 +108,16 @@ def wrap_model(net: nn.Module, cfg: Any, device: torch.device) -> nn.Module:
 
 
 def build_task(cfg: Any) -> Task:
+    """What MODEL.LOSS_FUNC and its like ask for.
+
+    Raises:
+        ValueError: boxes are to be classified, for which there is no task yet.
+    """
+    if cfg.DETECTION.ENABLE:
+        raise ValueError(
+            "DETECTION.ENABLE is True: this version builds the networks of detection, but does "
+            "not train, test or predict with them yet; set it to False to classify whole clips"
+        )
     return Classification(
         inputs=input_stage_from_cfg(cfg),
         criterion=make_loss(cfg.MODEL.LOSS_FUNC, label_smoothing=cfg.MODEL.LABEL_SMOOTHING),
@@ -134,9 +144,9 @@ def build_stepper(
 
 def build_trainer(cfg: Any) -> Trainer:
     device = device_from_cfg(cfg)
+    task = build_task(cfg)
     net = build_network(cfg, device)
     model = wrap_model(net, cfg, device)
-    task = build_task(cfg)
     shard = {"rank": dist.rank(), "world": dist.world_size()}
     loader = build_loader(cfg, "train", **shard)
     return Trainer(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from slowfast.engine.checkpoint.integrity import CheckpointError
 from slowfast.engine.checkpoint.load import load_weights
 from slowfast.engine.checkpoint.state import read_checkpoint
 from slowfast.engine.test import score_views
+from slowfast.log import LOGGER
 from slowfast.tasks.base import Task
 
 
@@ -81,7 +83,8 @@ class Predictor:
         """Build the network that the checkpoint was trained with and load its weights.
 
         Args:
-            path: a ``.pyth`` file; it carries its config, class names, sampling and transform.
+            path: a ``.pyth`` or ``.safetensors`` file with its config and class names inside, or
+                any other kind of weights, with ``cfg``.
             cfg: a YAML to use instead, for a checkpoint that carries no config.
             overrides: KEY, VALUE, ... on top of either.
             device: where to run; the first GPU if there is one, else the CPU.
@@ -101,13 +104,18 @@ class Predictor:
             )
         where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         settings = with_values(settings, {"NUM_GPUS": int(where.type == "cuda")})
+        task = build_task(settings)
         net = build_network(settings, where)
-        load_weights(net, content["model_state"], source=str(path))
+        report = load_weights(net, content["model_state"], source=str(path))
+        if not report.exact:
+            # Without the log of a run only warnings are seen: resized weights are worth one.
+            level = logging.WARNING if report.interpolated else logging.INFO
+            LOGGER.log(level, "%s: %s", path, report)
         names = content.get("slowfast", {}).get("class_names") or class_names_from_cfg(settings)
         count = settings.MODEL.NUM_CLASSES
         return cls(
             net,
-            build_task(settings),
+            task,
             dataset_from_cfg(settings, "test", make_manifest([])),
             class_names=[*names[:count], *map(str, range(len(names), count))],
             device=where,

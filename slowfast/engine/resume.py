@@ -8,6 +8,7 @@ from typing import Any
 from slowfast import dist
 from slowfast.config import cfg_from_text, dump_cfg
 from slowfast.engine.build import Position, Trainer
+from slowfast.engine.checkpoint.inflate import Inflation
 from slowfast.engine.checkpoint.integrity import CheckpointError
 from slowfast.engine.checkpoint.load import load_weights
 from slowfast.engine.checkpoint.state import (
@@ -18,7 +19,9 @@ from slowfast.engine.checkpoint.state import (
     remove_steps_before,
     write_checkpoint,
 )
+from slowfast.engine.checkpoint.sub_bn import split_statistics, to_plain
 from slowfast.log import LOGGER
+from slowfast.ops.sub_batchnorm import aggregate_statistics
 from slowfast.version import __version__
 
 # Settings that a resumed run may change without a word: where things are, and how much is shown.
@@ -35,11 +38,13 @@ def save(trainer: Trainer, cfg: Any, *, best: bool = False) -> Path:
     means = dist.gather_objects(
         {"epoch": trainer.epoch_means.state(), "window": trainer.window_means.state()}
     )
+    aggregate_statistics(trainer.net)
     if dist.is_main():
+        state = trainer.net.state_dict()
         content = {
             # Public readers go on at epoch + 1: this is the last epoch that is complete.
             "epoch": position.epoch - 1,
-            "model_state": trainer.net.state_dict(),
+            "model_state": to_plain(state),
             "optimizer_state": trainer.stepper.optimizer.state_dict(),
             "cfg": dump_cfg(cfg),
             "scaler_state": trainer.stepper.scaler.state_dict(),
@@ -50,6 +55,7 @@ def save(trainer: Trainer, cfg: Any, *, best: bool = False) -> Path:
                 "best": dict(trainer.best),
                 "means": means,
                 "class_names": list(trainer.class_names),
+                "split_statistics": split_statistics(state),
             },
         }
         write_checkpoint(path, content)
@@ -78,7 +84,7 @@ def resume(trainer: Trainer, cfg: Any) -> bool:
         _warn_of_changes(content, cfg, source=str(own))
     elif cfg.TRAIN.CHECKPOINT_FILE_PATH:
         source = cfg.TRAIN.CHECKPOINT_FILE_PATH
-        content = read_checkpoint(source)
+        content = read_checkpoint(source, caffe2=cfg.TRAIN.CHECKPOINT_TYPE == "caffe2")
         if cfg.TRAIN.CHECKPOINT_EPOCH_RESET or "epoch" not in content:
             _load_net(trainer, cfg, content, source=source)
             LOGGER.info("starting at epoch 1 with the weights of %s", source)
@@ -88,15 +94,28 @@ def resume(trainer: Trainer, cfg: Any) -> bool:
 
 
 def _load_net(trainer: Trainer, cfg: Any, content: dict[str, Any], *, source: str) -> bool:
+    parts = content.get("slowfast", {}).get("split_statistics", {})
     report = load_weights(
         trainer.net,
-        content["model_state"],
+        {**content["model_state"], **parts},
         source=source,
         allow_partial=cfg.TRAIN.ALLOW_PARTIAL,
         clear_patterns=cfg.TRAIN.CHECKPOINT_CLEAR_NAME_PATTERN,
+        inflation=_inflation(cfg),
     )
     LOGGER.info("%s: %s", source, report)
     return report.exact
+
+
+def _inflation(cfg: Any) -> Inflation:
+    if cfg.TRAIN.CHECKPOINT_INFLATE and cfg.TRAIN.CHECKPOINT_IN_INIT:
+        raise ValueError(
+            "TRAIN.CHECKPOINT_INFLATE and TRAIN.CHECKPOINT_IN_INIT are both True; the first "
+            "divides 2D kernels by their new length and the second does not: set one"
+        )
+    if cfg.TRAIN.CHECKPOINT_IN_INIT:
+        return "repeat"
+    return "divide" if cfg.TRAIN.CHECKPOINT_INFLATE else ""
 
 
 def _load_all(trainer: Trainer, cfg: Any, content: dict[str, Any], *, source: str) -> None:
@@ -104,7 +123,9 @@ def _load_all(trainer: Trainer, cfg: Any, content: dict[str, Any], *, source: st
     exact = _load_net(trainer, cfg, content, source=source)
     ours = content.get("slowfast", {})
     if not exact:
-        LOGGER.warning("%s fits in part only: its optimizer state and epoch are not used", source)
+        LOGGER.warning(
+            "%s is not of this very network: its optimizer state and epoch are not used", source
+        )
         return
     try:
         if "optimizer_state" in content:

@@ -15,21 +15,11 @@ _NEUTRAL: dict[str, Any] = {
     "MULTIGRID.LONG_CYCLE": False,
     "TRAIN.KILL_LOSS_EXPLOSION_FACTOR": 0.0,
 }
-_WITH_CHECKPOINT: dict[str, Any] = {
-    "TRAIN.CHECKPOINT_INFLATE": False,
-    "TRAIN.CHECKPOINT_IN_INIT": False,
-    "TRAIN.CHECKPOINT_TYPE": "pytorch",
-}
 
 
 def refuse_unsupported(cfg: Any) -> None:
     """Raise ValueError for a setting that training and testing would have to ignore."""
-    asked = dict(_NEUTRAL)
-    if cfg.TRAIN.CHECKPOINT_FILE_PATH:
-        asked |= _WITH_CHECKPOINT
-    if cfg.TEST.CHECKPOINT_FILE_PATH:
-        asked["TEST.CHECKPOINT_TYPE"] = "pytorch"
-    for key, neutral in asked.items():
+    for key, neutral in _NEUTRAL.items():
         value = reduce(getattr, key.split("."), cfg)
         if value != neutral:
             raise ValueError(

@@ -34,7 +34,7 @@ from slowfast.engine.record import open_run, record_data, write_json
 from slowfast.engine.support import refuse_unsupported
 from slowfast.eval.confusion import confusion_matrix, per_class_accuracy
 from slowfast.eval.ensemble import ViewEnsemble
-from slowfast.eval.topk import topk_correct
+from slowfast.eval.topk import topk_accuracy
 from slowfast.log import LOGGER
 from slowfast.tasks.base import Task
 
@@ -51,9 +51,10 @@ def test(cfg: Any) -> dict[str, Any]:
     refuse_unsupported(cfg)
     journal = open_run(cfg)
     device = device_from_cfg(cfg)
+    task = build_task(cfg)
     net = build_network(cfg, device)
     class_names = load_tested_weights(net, cfg) or class_names_from_cfg(cfg)
-    model, task = wrap_model(net, cfg, device), build_task(cfg)
+    model = wrap_model(net, cfg, device)
     results: dict[str, Any] = {}
     for clips in cfg.TEST.NUM_TEMPORAL_CLIPS or [cfg.TEST.NUM_ENSEMBLE_VIEWS]:
         view_cfg = with_values(cfg, {"TEST.NUM_ENSEMBLE_VIEWS": clips})
@@ -68,19 +69,19 @@ def load_tested_weights(net: nn.Module, cfg: Any) -> list[str]:
     Returns:
         The class names kept in the checkpoint; empty if it has none.
     """
-    source = cfg.TEST.CHECKPOINT_FILE_PATH
+    source, kind = cfg.TEST.CHECKPOINT_FILE_PATH, cfg.TEST.CHECKPOINT_TYPE
     if not source:
         newest = dist.broadcast_object(
             newest_whole(cfg.OUTPUT_DIR, task=cfg.TASK) if dist.is_main() else None
         )
-        source = str(newest or cfg.TRAIN.CHECKPOINT_FILE_PATH)
+        source, kind = str(newest or cfg.TRAIN.CHECKPOINT_FILE_PATH), cfg.TRAIN.CHECKPOINT_TYPE
     if not source:
         raise CheckpointError(
             f"there is nothing to test: no checkpoint in {cfg.OUTPUT_DIR}/checkpoints, and "
             "TEST.CHECKPOINT_FILE_PATH is empty; name a checkpoint there, or train first "
             "(TRAIN.ENABLE True)"
         )
-    content = read_checkpoint(source)
+    content = read_checkpoint(source, caffe2=kind == "caffe2")
     report = load_weights(
         net,
         content["model_state"],
@@ -214,7 +215,6 @@ def summarise(
 ) -> dict[str, Any]:
     """Top-1, top-5, per-class accuracy and confusion of (V, K) scores, in percent."""
     ks = tuple(k for k in (1, 5) if k <= num_classes)
-    correct = topk_correct(scores, labels, ks)
     matrix = confusion_matrix(scores.argmax(1), labels, num_classes)
     accuracy = per_class_accuracy(matrix)
     names = _names(class_names, num_classes)
@@ -223,7 +223,8 @@ def summarise(
         for name, share, count in zip(names, accuracy.tolist(), matrix.sum(1).tolist(), strict=True)
     ]
     top = {
-        f"top{k}": 100 * c.item() / max(len(labels), 1) for k, c in zip(ks, correct, strict=True)
+        f"top{k}": percent.item()
+        for k, percent in zip(ks, topk_accuracy(scores, labels, ks), strict=True)
     }
     return {**top, "per_class": per_class, "confusion": matrix.tolist()}
 

@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 from slowfast.models.build import build_model
-from slowfast.models.complexity import Cost, count_cost
-from slowfast.models.input_spec import example_input
+from slowfast.models.complexity import Cost, count_cost, training_memory
+from slowfast.models.input_spec import example_boxes, example_input
 from slowfast.models.zoo import create_model, list_models
 
-__all__ = ["Cost", "build_model", "count_cost", "create_model", "example_input", "list_models"]
+__all__ = [
+    "Cost",
+    "build_model",
+    "count_cost",
+    "create_model",
+    "example_boxes",
+    "example_input",
+    "list_models",
+    "training_memory",
+]

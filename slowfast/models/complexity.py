@@ -34,6 +34,8 @@ class Cost:
     by_operator: dict[str, float]  # gflops of "conv", "linear", "matmul"
     by_module: dict[str, float]  # gflops of "s1", "s1_fuse", ..., "head"
     by_pathway: dict[str, float]  # gflops of "pathway0", "pathway1", "lateral", "head"
+    params_by_module: dict[str, int]  # as in by_module
+    params_by_pathway: dict[str, int]  # as in by_pathway
 
     def __str__(self) -> str:
         lines = [
@@ -41,9 +43,17 @@ class Cost:
             f"GFLOPs       {self.gflops:10.3f} (multiply-adds)",
             f"activations  {self.activations:10.3f} M",
         ]
-        for table in (self.by_operator, self.by_module, self.by_pathway):
+        for gflops, params in (
+            (self.by_module, self.params_by_module),
+            (self.by_pathway, self.params_by_pathway),
+        ):
             lines.append("")
-            lines += [f"  {name:<12} {gflops:10.3f} GFLOPs" for name, gflops in table.items()]
+            lines += [
+                f"  {name:<12} {count:10.3f} GFLOPs {params.get(name, 0) / 1e6:10.3f} M parameters"
+                for name, count in gflops.items()
+            ]
+        lines.append("")
+        lines += [f"  {name:<12} {count:10.3f} GFLOPs" for name, count in self.by_operator.items()]
         return "\n".join(lines)
 
 
@@ -53,16 +63,21 @@ def count_cost(net: nn.Module, inputs: Sequence[Tensor]) -> Cost:
     Args:
         net: in the mode that is to be counted; neither it nor its mode is changed.
         inputs: one tensor (N, C, T, H, W) a pathway, see `example_input`; only shapes matter.
+            A network of detection gets one box a clip.
     """
     net = getattr(net, "_orig_mod", net)  # a compiled network runs no operator we could see
-    state = {**dict(net.named_parameters()), **dict(net.named_buffers())}
     tally = _Tally()
     # Outside inference mode composite operators arrive as the few the registry knows.
     with torch.inference_mode(False), torch.no_grad():
-        shapes = {name: torch.empty_like(tensor, device="meta") for name, tensor in state.items()}
-        clips = [torch.empty_like(clip, device="meta") for clip in inputs]
+        shapes, arguments = _on_meta(net, inputs)
         with tally.tracker, tally:
-            torch.func.functional_call(net, shapes, (clips,))
+            torch.func.functional_call(net, shapes, arguments)
+    by_module: dict[str, int] = defaultdict(int)
+    by_pathway: dict[str, int] = defaultdict(int)
+    for name, parameter in net.named_parameters():
+        module, part = _place(name)
+        by_module[module] += parameter.numel()
+        by_pathway[part] += parameter.numel()
     return Cost(
         params=sum(parameter.numel() for parameter in net.parameters()),
         gflops=sum(tally.by_operator.values()) / 1e9,
@@ -70,7 +85,70 @@ def count_cost(net: nn.Module, inputs: Sequence[Tensor]) -> Cost:
         by_operator=_giga(tally.by_operator),
         by_module=_giga(tally.by_module),
         by_pathway=_giga(tally.by_pathway),
+        params_by_module=dict(by_module),
+        params_by_pathway=dict(by_pathway),
     )
+
+
+def training_memory(net: nn.Module, inputs: Sequence[Tensor]) -> int:
+    """Bytes that autograd keeps of one forward pass on clips shaped like `inputs`.
+
+    What a training step holds for each clip beside weights, gradients and optimizer state, in the
+    precision of the inputs; kernels' workspaces come on top. Counted on the meta device, with the
+    network in training mode; its mode and its weights are left as they are.
+    """
+    net = getattr(net, "_orig_mod", net)
+    modes = {module: module.training for module in net.modules()}
+    kept: dict[int, int] = {}
+    shapes, arguments = _on_meta(net, inputs)
+    owned = {tensor.untyped_storage()._cdata for tensor in shapes.values()}
+
+    def keep(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage._cdata not in owned:
+            kept[storage._cdata] = storage.nbytes()
+        alive.append(tensor)  # or its storage's address would be used again
+        return tensor
+
+    alive: list[Tensor] = []
+    try:
+        net.train()
+        with (
+            torch.enable_grad(),
+            torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor),
+        ):
+            out = torch.func.functional_call(net, shapes, arguments)
+            alive.append(out)
+    finally:
+        for module, training in modes.items():
+            module.training = training
+    return sum(kept.values())
+
+
+def _on_meta(net: nn.Module, inputs: Sequence[Tensor]) -> tuple[dict[str, Tensor], tuple[Any, ...]]:
+    """Parameters and buffers, and what to call with, without data.
+
+    Parameters want gradients as they did; a network of detection gets one box a clip.
+    """
+    shapes: dict[str, Tensor] = {
+        name: torch.empty_like(parameter, device="meta", requires_grad=parameter.requires_grad)
+        for name, parameter in net.named_parameters()
+    }
+    for name, buffer in net.named_buffers():
+        shapes[name] = torch.empty_like(buffer, device="meta")
+    clips = [torch.empty_like(clip, device="meta") for clip in inputs]
+    spec = getattr(net, "input_spec", None)
+    boxes = [torch.empty(len(clips[0]), 5, device="meta")] if spec and spec.boxes else []
+    return shapes, (clips, *boxes)
+
+
+def _place(name: str) -> tuple[str, str]:
+    """The module a dotted name lies in, and its pathway: "s1_fuse.bn" -> "s1_fuse", "lateral"."""
+    module = name.split(".", 1)[0]
+    pathway = re.search(r"(?:^|\.)(pathway\d+)_", name)
+    if pathway:
+        return module, pathway[1]
+    return module, "lateral" if module.endswith("_fuse") else module
 
 
 class _Tally(TorchDispatchMode):
@@ -101,9 +179,7 @@ class _Tally(TorchDispatchMode):
         self.activations += math.prod(first.shape)
         # Names are "Class.s2.pathway0_res0..."; the longest is where we are.
         path = max((p for p in self.tracker.parents if p != "Global"), key=len, default="")
-        module = path.split(".")[1] if "." in path else path
-        pathway = re.search(r"\.(pathway\d+)_", path)
-        part = pathway[1] if pathway else "lateral" if module.endswith("_fuse") else module
+        module, part = _place(path.split(".", 1)[-1])
         self.by_operator[operator] += multiply_adds
         self.by_module[module] += multiply_adds
         self.by_pathway[part] += multiply_adds

@@ -16,6 +16,8 @@ class InputSpec:
     channels: tuple[int, ...]
     frames: tuple[int, ...]
     size: int  # height and width, pixels
+    downscale: tuple[int, ...] = ()  # frames of a pathway are this many times smaller; (): none
+    boxes: bool = False  # whether a call needs boxes
 
     def check(self, pathways: Sequence[Tensor], *, alpha: int | None = None) -> None:
         """Raise ValueError unless `pathways` fit; `alpha`: Fast frames per Slow frame."""
@@ -46,9 +48,10 @@ class InputSpec:
     def example(self, batch: int = 1, *, size: int | None = None) -> list[Tensor]:
         """Random clips in [0, 1) of the right shape; `size`: another height and width."""
         side = size or self.size
+        downscale = self.downscale or (1,) * len(self.frames)
         return [
-            torch.rand(batch, channels, frames, side, side)
-            for channels, frames in zip(self.channels, self.frames, strict=True)
+            torch.rand(batch, channels, frames, side // less, side // less)
+            for channels, frames, less in zip(self.channels, self.frames, downscale, strict=True)
         ]
 
 
@@ -59,6 +62,30 @@ def example_input(net: nn.Module, batch: int = 1, *, size: int | None = None) ->
         net: a network of this package, possibly wrapped (DDP, torch.compile).
         size: height and width in pixels; default: what the network was built for.
     """
+    return _spec_of(net).example(batch, size=size)
+
+
+def example_boxes(
+    net: nn.Module,
+    batch: int = 1,
+    *,
+    size: int | None = None,
+    device: torch.device | str | None = None,
+) -> Tensor | None:
+    """One box a clip, of the whole frame, (batch, 5); None if `net` classifies clips.
+
+    >>> net = create_model("slow_r50_4x16_ava")
+    >>> scores = net(example_input(net), example_boxes(net))
+    """
+    spec = _spec_of(net)
+    if not spec.boxes:
+        return None
+    side = float(size or spec.size)
+    rows = [[float(clip), 0.0, 0.0, side, side] for clip in range(batch)]
+    return torch.tensor(rows, device=device)
+
+
+def _spec_of(net: nn.Module) -> InputSpec:
     while not hasattr(net, "input_spec"):
         inner = getattr(net, "module", getattr(net, "_orig_mod", None))
         if inner is None:
@@ -66,4 +93,4 @@ def example_input(net: nn.Module, batch: int = 1, *, size: int | None = None) ->
         net = inner
     spec = net.input_spec
     assert isinstance(spec, InputSpec)
-    return spec.example(batch, size=size)
+    return spec

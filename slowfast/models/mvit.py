@@ -5,9 +5,11 @@ Both see images as well as clips, and have a reversible form (see `rev_mvit`).
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 from fvcore.common.config import CfgNode
@@ -24,6 +26,7 @@ from slowfast.models.mvit_options import (
 from slowfast.models.mvit_plan import Growth, Pools, plan_blocks
 from slowfast.models.patch_embed import PatchEmbed, PatchSpec
 from slowfast.models.rev_mvit import ReversibleBlocks, ReversibleOptions
+from slowfast.models.roi_head import RoIHead, RoIOptions, roi_options
 from slowfast.models.settings_from_cfg import head_options_from_cfg
 from slowfast.models.video_resnet import HeadOptions
 from slowfast.ops.init import init_transformer
@@ -73,7 +76,9 @@ class MViT(nn.Module):
                 f"DATA.NUM_FRAMES is {num_frames}, but MVIT.PATCH_2D True makes a network for "
                 "images: set DATA.NUM_FRAMES 1"
             )
-        self.input_spec = InputSpec((in_channels,), (num_frames,), crop_size)
+        self.input_spec = InputSpec(
+            (in_channels,), (num_frames,), crop_size, boxes=head.roi is not None
+        )
         self.grid = options.patch.grid(num_frames, crop_size)  # of the clips it is built for
         self.image = options.patch.image
         self.has_class_token = options.attention.class_token
@@ -101,9 +106,10 @@ class MViT(nn.Module):
             self.rev_backbone = reversible_blocks(specs, options, options.reversible)
             dim_out = self.rev_backbone.dim_out
         self.norm = nn.LayerNorm(dim_out, eps=EPS)
-        self.head = TransformerHead(
-            dim_out, head.num_classes, dropout=head.dropout, act=head.act, detach=head.detach
+        stride = math.prod(
+            [options.patch.stride[-1], *(s.pool_q.stride[2] for s in specs if s.pool_q)]
         )
+        self.head = make_head(dim_out, head, stride)
         init_transformer(self, zero_rel_pos=options.zero_rel_pos)
         with torch.no_grad():
             for parameter in self.head.projection.parameters():
@@ -134,6 +140,8 @@ class MViT(nn.Module):
             self.register_parameter(name, nn.Parameter(embed.unsqueeze(0), requires_grad=learned))
 
     def forward(self, pathways: list[Tensor], boxes: Tensor | None = None) -> Tensor:
+        if self.input_spec.boxes:
+            return self.head([self.features(pathways)], boxes)  # type: ignore[no-any-return]
         x, _ = self.tokens(pathways)
         return self.head(self._summary(x), boxes)  # type: ignore[no-any-return]
 
@@ -209,6 +217,19 @@ class MViT(nn.Module):
         return tuple(sorted({name for name in found if name.startswith(wanted)}))
 
 
+def make_head(dim: int, options: HeadOptions, stride: int) -> RoIHead | TransformerHead:
+    """A classifier of boxes or of clips; features are `stride` pixels apart."""
+    shared: dict[str, Any] = {
+        "dropout": options.dropout,
+        "act": options.act,
+        "detach": options.detach,
+    }
+    if options.roi is not None:
+        options.roi.compare(stride)
+        return RoIHead([dim], options.num_classes, options.roi, **shared)
+    return TransformerHead(dim, options.num_classes, **shared)
+
+
 def reversible_blocks(
     specs: Sequence[BlockSpec], options: TransformerOptions, reversible: ReversibleOptions
 ) -> ReversibleBlocks:
@@ -263,6 +284,7 @@ def mvit(
     head_init_scale: float = 1.0,
     recompute: bool = False,
     reversible: ReversibleOptions | None = None,
+    detection: bool | RoIOptions = False,
 ) -> MViT:
     """A vision transformer; without `pool_*` strides a ViT.
 
@@ -281,11 +303,13 @@ def mvit(
         head_act: "softmax", "sigmoid" or "none", applied in eval mode.
         recompute: activation checkpointing.
         reversible: make it of reversible blocks, which need no stored activations.
+        detection: classify boxes, `net([clip], boxes)` with boxes (M, 5); see `RoIHead`.
     """
     kinds = ("none", "space", "space_time")
     if relative_positions not in kinds:
         raise ValueError(f"relative_positions is {relative_positions!r}; use {', '.join(kinds)}")
     image = len(patch_kernel) == 2
+    roi = roi_options(detection, RoIOptions(stride=32))
     options = TransformerOptions(
         patch=PatchSpec(patch_kernel, patch_stride, patch_padding, image),
         growth=Growth(depth, dim, heads, dim_mul, head_mul, dim_mul_in_attention, drop_path),
@@ -312,7 +336,7 @@ def mvit(
         num_frames=num_frames,
         crop_size=crop_size,
         in_channels=in_channels,
-        head=HeadOptions(num_classes, dropout, head_act),
+        head=HeadOptions(num_classes, dropout, head_act, roi=roi),
     )
 
 

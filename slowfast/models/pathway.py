@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import nn
 
@@ -33,19 +33,33 @@ class Pathway:
     nonlocal_groups: Sequence[int] = (1, 1, 1, 1)
     nonlocal_pools: Sequence[Size] = ((1, 2, 2),) * 4
     time_pool: int = 1  # max pool in time after s2
+    stem_time_strides: Sequence[int] = (1, 1)  # of the first convolution and its pool
+    downscale: int = 1  # its frames are this many times smaller than the clip's
 
     def dim_out(self, stage: int) -> int:
         """Channels after `stage`, 1 to 5."""
         return self.width if stage == 1 else self.width * 2**stage
 
+    @property
+    def stride(self) -> int:
+        """Pixels of the clip between two features of s5."""
+        return 2 * 2 * math.prod(self.strides)  # the stem strides twice
+
+    def keeping_s4(self) -> Pathway:
+        """The same, with s5 at the resolution of s4, as detection has it (1812.03982, Sec. 5)."""
+        strides, dilations = (*self.strides[:3], 1), (*self.dilations[:3], 2)
+        return replace(self, strides=strides, dilations=dilations)
+
     def feature_size(self, frames: int, crop_size: int) -> Size:
         """(T, H, W) after s5 of a clip of `frames` frames, `crop_size` pixels high and wide."""
+        for stride in self.stem_time_strides:  # both round up
+            frames = math.ceil(frames / stride)
         if frames < self.time_pool:
             raise ValueError(
                 f"DATA.NUM_FRAMES gives a pathway {frames} frame(s), but MODEL.ARCH pools "
                 f"{self.time_pool} frames into one after s2; use more frames, or ARCH '2d'"
             )
-        side = crop_size
+        side = crop_size // self.downscale
         for stride in (2, 2, *self.strides):  # the stem strides twice; all of them round up
             side = math.ceil(side / stride)
         return (frames // self.time_pool, side, side)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from fvcore.common.config import CfgNode
 
 from slowfast.models.pathway import BlockOptions, Pathway
+from slowfast.models.roi_head import RoIOptions, roi_options
 from slowfast.models.settings_from_cfg import (
     block_options_from_cfg,
     head_options_from_cfg,
@@ -14,7 +16,7 @@ from slowfast.models.settings_from_cfg import (
 )
 from slowfast.models.temporal_kernels import TIME_POOL, basis_of, stage_depths
 from slowfast.models.video_resnet import HeadOptions, VideoResNet, classifier
-from slowfast.ops.norm import make_norm
+from slowfast.ops.norm import Norm, make_norm
 
 
 def resnet(
@@ -30,13 +32,15 @@ def resnet(
     width: int = 64,
     beta_inv: int = 8,
     time_pool: int | None = None,
+    stem_time_strides: Sequence[int] = (1, 1),
     nonlocal_after: Sequence[Sequence[int]] = ((), (), (), ()),
     nonlocal_kind: str = "softmax",
     block: str = "bottleneck_transform",
     dropout: float = 0.5,
     head_act: str = "softmax",
     adaptive_pool: bool = False,
-    norm: str = "batchnorm",
+    detection: bool | RoIOptions = False,
+    norm: str | Norm = "batchnorm",
     recompute: bool = False,
 ) -> VideoResNet:
     """A network with one pathway.
@@ -49,32 +53,39 @@ def resnet(
         temporal_blocks: blocks of s2 to s5 that keep their temporal kernel; None: all.
         width: channels after the stem; "fast" divides them by `beta_inv`.
         time_pool: max pool in time after s2; None: 2 for c2d and i3d, else 1.
+        stem_time_strides: of the first convolution and of its pool.
         nonlocal_after: of s2 to s5, the blocks that a non-local block follows.
         block: "bottleneck_transform" or "basic_transform".
         head_act: "softmax", "sigmoid" or "none", applied in eval mode.
         adaptive_pool: accept clips of any size.
+        detection: classify boxes, with s5 at the resolution of s4; see `RoIHead`. True: cut out
+            as on AVA.
+        norm: a kind of batch norm or a factory, see `slowfast.ops.norm.make_norm`.
         recompute: activation checkpointing.
 
-    Shape: `net([clip])`, clip (N, in_channels, T, H, W) -> (N, num_classes).
+    Shape: `net([clip])`, clip (N, in_channels, T, H, W) -> (N, num_classes);
+        for detection `net([clip], boxes)`, boxes (M, 5) -> (M, num_classes).
     """
     shrink = beta_inv if arch == "fast" else 1
     pathway = Pathway(
         basis_of(arch),
         stage_depths(depth, stage_blocks),
-        width=width // shrink,
+        width=math.ceil(width / shrink),
         in_channels=in_channels,
         temporal=temporal_blocks,
         nonlocal_after=nonlocal_after,
         time_pool=TIME_POOL.get(arch, 1) if time_pool is None else time_pool,
+        stem_time_strides=stem_time_strides,
     )
+    roi = roi_options(detection, RoIOptions())
     return classifier(
-        [pathway],
+        [pathway.keeping_s4() if roi else pathway],
         num_frames=num_frames,
         crop_size=crop_size,
         block=BlockOptions(
             kind=block, nonlocal_kind=nonlocal_kind, recompute=recompute, norm=make_norm(norm)
         ),
-        head=HeadOptions(num_classes, dropout, head_act, adaptive_pool),
+        head=HeadOptions(num_classes, dropout, head_act, adaptive_pool, roi=roi),
     )
 
 

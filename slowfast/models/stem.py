@@ -12,7 +12,11 @@ from slowfast.ops.norm import Norm
 class ResNetStem(nn.Module):
     """T x 7 x 7 convolution, norm, ReLU, 1 x 3 x 3 max pool.
 
-    Shape: (N, dim_in, T, H, W) -> (N, dim_out, T, H / 4, W / 4).
+    Args:
+        time_strides: of the convolution and of the pool; a pool that strides looks at three
+            frames (1711.07971, Table 1).
+
+    Shape: (N, dim_in, T, H, W) -> (N, dim_out, T / strides, H / 4, W / 4).
     """
 
     def __init__(
@@ -21,22 +25,27 @@ class ResNetStem(nn.Module):
         dim_out: int,
         temp_kernel: int,
         *,
+        time_strides: Sequence[int] = (1, 1),
         norm: Norm = nn.BatchNorm3d,
         inplace: bool = True,
     ) -> None:
         super().__init__()
+        conv_stride, pool_stride = time_strides
         # The attribute names are keys of published checkpoints.
         self.conv = nn.Conv3d(
             dim_in,
             dim_out,
             (temp_kernel, 7, 7),
-            stride=(1, 2, 2),
+            stride=(conv_stride, 2, 2),
             padding=(temp_kernel // 2, 3, 3),
             bias=False,
         )
         self.bn = norm(dim_out)
         self.relu = nn.ReLU(inplace=inplace)
-        self.pool_layer = nn.MaxPool3d((1, 3, 3), stride=(1, 2, 2), padding=(0, 1, 1))
+        pool_kernel = 1 if pool_stride == 1 else 3
+        self.pool_layer = nn.MaxPool3d(
+            (pool_kernel, 3, 3), stride=(pool_stride, 2, 2), padding=(pool_kernel // 2, 1, 1)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         return self.pool_layer(self.relu(self.bn(self.conv(x))))

@@ -11,14 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from torch import Tensor, nn
 
-from slowfast.models.heads import ResNetHead
+from slowfast.models.heads import ResNetHead, Size
 from slowfast.models.input_spec import InputSpec
-from slowfast.models.lateral import FuseFastToSlow, Lateral
+from slowfast.models.lateral import Lateral
 from slowfast.models.pathway import BlockOptions, Pathway
 from slowfast.models.res_stage import ResStage
+from slowfast.models.roi_head import RoIHead, RoIOptions
 from slowfast.models.stem import ResNetStem, VideoStem
 from slowfast.ops.init import init_resnet
 
@@ -35,6 +37,7 @@ class HeadOptions:
     fc_init_std: float = 0.01
     zero_init_final_bn: bool = True
     zero_init_final_conv: bool = False
+    roi: RoIOptions | None = None  # classify boxes, not clips
 
 
 class VideoResNet(nn.Module):
@@ -107,6 +110,7 @@ def _stems(pathways: Sequence[Pathway], block: BlockOptions) -> VideoStem:
             path.in_channels,
             path.width,
             path.kernels[0][0],
+            time_strides=path.stem_time_strides,
             norm=block.norm,
             inplace=block.inplace_relu,
         )
@@ -120,8 +124,8 @@ def _fuse(
 ) -> nn.Module:
     if lateral is None:
         return nn.Identity()
-    dim_fast = pathways[1].dim_out(stage)
-    return FuseFastToSlow(dim_fast, lateral, norm=block.norm, inplace=block.inplace_relu)
+    dims = [path.dim_out(stage) for path in pathways]
+    return lateral.connect(*dims, norm=block.norm, inplace=block.inplace_relu)
 
 
 def _stage(
@@ -130,7 +134,7 @@ def _stage(
     specs = [path.stage(stage) for path in pathways]
     if lateral is not None:  # the Slow pathway reads the fused features
         slow, fast = specs
-        specs[0] = replace(slow, dim_in=slow.dim_in + lateral.ratio * fast.dim_in)
+        specs[0] = replace(slow, dim_in=slow.dim_in + lateral.dim_added(fast.dim_in))
     return ResStage(
         specs,
         block.branch,
@@ -139,6 +143,18 @@ def _stage(
         inplace=block.inplace_relu,
         recompute=block.recompute,
     )
+
+
+def _head(
+    pathways: Sequence[Pathway], pools: Sequence[Size | None], head: HeadOptions
+) -> nn.Module:
+    dims = [path.dim_out(5) for path in pathways]
+    options: dict[str, Any] = {"dropout": head.dropout, "act": head.act, "detach": head.detach}
+    if head.roi is not None:
+        for path in pathways:
+            head.roi.compare(path.stride)
+        return RoIHead(dims, head.num_classes, head.roi, **options)
+    return ResNetHead(dims, head.num_classes, pools, **options)
 
 
 def classifier(
@@ -150,7 +166,7 @@ def classifier(
     block: BlockOptions | None = None,
     head: HeadOptions | None = None,
 ) -> VideoResNet:
-    """A VideoResNet with a classification head and its initial weights.
+    """A VideoResNet with the head that `head` describes and its initial weights.
 
     Args:
         num_frames: frames of the clip, those of the Fast pathway for SlowFast.
@@ -164,18 +180,23 @@ def classifier(
             "Slow pathway takes NUM_FRAMES / ALPHA frames"
         )
     frames = (num_frames // alpha, num_frames) if lateral else (num_frames,)
-    pools = [path.feature_size(t, crop_size) for path, t in zip(pathways, frames, strict=True)]
+    pools: list[Size | None] = [
+        path.feature_size(t, crop_size) for path, t in zip(pathways, frames, strict=True)
+    ]
+    downscale = tuple(path.downscale for path in pathways)
+    # Windows of pathways that see frames of different sizes do not move alike over larger clips.
+    if head.adaptive_pool or len(set(downscale)) > 1:
+        pools = [None] * len(pools)
     net = VideoResNet(
         pathways,
-        ResNetHead(
-            [path.dim_out(5) for path in pathways],
-            head.num_classes,
-            [None] * len(pools) if head.adaptive_pool else pools,
-            dropout=head.dropout,
-            act=head.act,
-            detach=head.detach,
+        _head(pathways, pools, head),
+        input_spec=InputSpec(
+            tuple(path.in_channels for path in pathways),
+            frames,
+            crop_size,
+            downscale,
+            boxes=head.roi is not None,
         ),
-        input_spec=InputSpec(tuple(p.in_channels for p in pathways), frames, crop_size),
         lateral=lateral,
         block=block,
     )

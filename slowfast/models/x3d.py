@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import partial
+from typing import Any
 
 from fvcore.common.config import CfgNode
 from torch import Tensor, nn
@@ -12,7 +13,8 @@ from slowfast.models.heads import X3DHead
 from slowfast.models.input_spec import InputSpec
 from slowfast.models.res_block import Bottleneck
 from slowfast.models.res_stage import ResStage, StageSpec
-from slowfast.models.settings_from_cfg import head_options_from_cfg
+from slowfast.models.roi_head import RoIOptions, X3DRoIHead, roi_options
+from slowfast.models.settings_from_cfg import head_options_from_cfg, norm_from_cfg
 from slowfast.models.stem import VideoStem, X3DStem
 from slowfast.models.video_resnet import HeadOptions
 from slowfast.ops.conv import round_width
@@ -21,6 +23,7 @@ from slowfast.ops.norm import Norm, make_norm
 from slowfast.ops.squeeze_excite import SqueezeExcite
 
 BLOCKS = (1, 2, 5, 3)  # of s2 to s5, before depth scaling (Table 1); each halves H and W
+STRIDE = 32  # pixels between two features of s5: the stem strides as well
 
 
 class X3D(nn.Module):
@@ -62,7 +65,9 @@ class X3D(nn.Module):
     ) -> None:
         super().__init__()
         head = head or HeadOptions()
-        self.input_spec = InputSpec((in_channels,), (num_frames,), crop_size)
+        self.input_spec = InputSpec(
+            (in_channels,), (num_frames,), crop_size, boxes=head.roi is not None
+        )
         dim_in = round_width(dim_c1, width)
         base = round_width(dim_c1, 2, divisor=8) if scale_res2 else dim_c1
         specs = _stage_specs(dim_in, base, width, depth, bottleneck, channelwise)
@@ -71,19 +76,7 @@ class X3D(nn.Module):
         for stage, spec in enumerate(specs, start=2):
             blocks = ResStage([spec], branch, norm=norm, inplace=inplace, recompute=recompute)
             self.add_module(f"s{stage}", blocks)
-        side = math.ceil(crop_size / 32)  # five strides of 2, each rounds up
-        self.head = X3DHead(
-            specs[-1].dim_out,
-            specs[-1].dim_inner,
-            dim_c5,
-            head.num_classes,
-            None if head.adaptive_pool else (num_frames, side, side),
-            dropout=head.dropout,
-            act=head.act,
-            detach=head.detach,
-            bn_lin5=bn_lin5,
-            norm=norm,
-        )
+        self.head = _head(specs[-1], dim_c5, head, self.input_spec, bn_lin5=bn_lin5, norm=norm)
         init_resnet(
             self,
             fc_std=head.fc_init_std,
@@ -112,6 +105,19 @@ def _stage_specs(
         specs.append(StageSpec(dim_in, inner, dim_out, kernels, stride=2, groups=groups))
         dim_in, base = dim_out, round_width(base, 2, divisor=8)
     return specs
+
+
+def _head(
+    last: StageSpec, dim_c5: int, head: HeadOptions, clips: InputSpec, *, bn_lin5: bool, norm: Norm
+) -> nn.Module:
+    dims = (last.dim_out, last.dim_inner, dim_c5, head.num_classes)
+    options: dict[str, Any] = {"dropout": head.dropout, "act": head.act, "detach": head.detach}
+    if head.roi is not None:
+        head.roi.compare(STRIDE)
+        return X3DRoIHead(*dims, head.roi, bn_lin5=bn_lin5, norm=norm, **options)
+    side = math.ceil(clips.size / STRIDE)
+    pool_size = None if head.adaptive_pool else (clips.frames[0], side, side)
+    return X3DHead(*dims, pool_size, bn_lin5=bn_lin5, norm=norm, **options)
 
 
 def _branch(
@@ -143,7 +149,8 @@ def x3d(
     dropout: float = 0.5,
     head_act: str = "softmax",
     adaptive_pool: bool = False,
-    norm: str = "batchnorm",
+    detection: bool | RoIOptions = False,
+    norm: str | Norm = "batchnorm",
     recompute: bool = False,
 ) -> X3D:
     """An X3D network; the defaults are X3D-M. The arguments are those of `X3D`, and:
@@ -151,7 +158,10 @@ def x3d(
     Args:
         head_act: "softmax", "sigmoid" or "none", applied in eval mode.
         adaptive_pool: accept clips of any size.
+        detection: classify boxes, `net([clip], boxes)` with boxes (M, 5); see `X3DRoIHead`.
+        norm: a kind of batch norm or a factory, see `slowfast.ops.norm.make_norm`.
     """
+    roi = roi_options(detection, RoIOptions(stride=STRIDE))
     return X3D(
         num_frames=num_frames,
         crop_size=crop_size,
@@ -159,7 +169,7 @@ def x3d(
         depth=depth,
         bottleneck=bottleneck,
         in_channels=in_channels,
-        head=HeadOptions(num_classes, dropout, head_act, adaptive_pool),
+        head=HeadOptions(num_classes, dropout, head_act, adaptive_pool, roi=roi),
         norm=make_norm(norm),
         recompute=recompute,
     )
@@ -186,7 +196,7 @@ def x3d_from_cfg(cfg: CfgNode) -> X3D:
         bn_lin5=settings.BN_LIN5,
         in_channels=cfg.DATA.INPUT_CHANNEL_NUM[0],
         head=head_options_from_cfg(cfg),
-        norm=make_norm(cfg.BN.NORM_TYPE, frozen=cfg.MODEL.FROZEN_BN),
+        norm=norm_from_cfg(cfg),
         inplace=cfg.RESNET.INPLACE_RELU,
         recompute=cfg.MODEL.ACT_CHECKPOINT,
     )

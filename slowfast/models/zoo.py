@@ -11,14 +11,15 @@ from typing import Any
 
 from torch import nn
 
-from slowfast.models.input_spec import example_input
+from slowfast.models.input_spec import example_boxes, example_input
 from slowfast.models.mvit import mvit
 from slowfast.models.resnet import resnet
+from slowfast.models.roi_head import RoIOptions
 from slowfast.models.slowfast import slowfast
 from slowfast.models.x3d import x3d
 from slowfast.models.zoo_mvit import transformers
 
-__all__ = ["create_model", "example_input", "list_models"]
+__all__ = ["create_model", "example_boxes", "example_input", "list_models"]
 
 NLN_R50 = ((), (1, 3), (1, 3, 5), ())
 NLN_R101 = ((), (), (6, 13, 20), ())
@@ -34,7 +35,7 @@ class Entry:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
-def create_model(name: str, *, num_classes: int = 400, **changes: Any) -> nn.Module:
+def create_model(name: str, *, num_classes: int | None = None, **changes: Any) -> nn.Module:
     """A network by name, with fresh weights, in training mode.
 
     Names are `family_depth_TxS`: T frames, S source frames apart (of the Slow pathway for
@@ -43,8 +44,12 @@ def create_model(name: str, *, num_classes: int = 400, **changes: Any) -> nn.Mod
         >>> net = create_model("slowfast_r50_8x8", num_classes=12, crop_size=112).eval()
         >>> scores = net(example_input(net))  # (1, 12)
 
+    Names that end in `_ava` classify boxes: `net(pathways, boxes)` with boxes (M, 5), the index
+    of the clip and x1, y1, x2, y2 in pixels, gives (M, num_classes).
+
     Args:
         name: e.g. "slowfast_r50_8x8", "slow_r101_8x8", "i3d_nln_r50_8x8".
+        num_classes: default: 400, 80 for `_ava` and 1000 for images.
         changes: keyword arguments of the family's constructor that replace the entry's own:
             crop_size, num_frames, dropout, head_act, in_channels, alpha, beta_inv, ...; see
             `slowfast.models.slowfast.slowfast`, `slowfast.models.resnet.resnet`,
@@ -64,7 +69,9 @@ def create_model(name: str, *, num_classes: int = 400, **changes: Any) -> nn.Mod
             near = difflib.get_close_matches(key, allowed, n=3, cutoff=0.4)
             hint = f"; did you mean {', '.join(near)}?" if near else "."
             raise ValueError(f"{name} takes no {key!r}{hint} It takes {', '.join(allowed)}")
-    return entry.make(**{**entry.settings, "num_classes": num_classes, **changes})
+    if num_classes is not None:
+        changes["num_classes"] = num_classes
+    return entry.make(**{**entry.settings, **changes})
 
 
 def list_models(pattern: str = "*") -> list[str]:
@@ -143,9 +150,26 @@ def _x3d_entries() -> dict[str, Entry]:
     }
 
 
+def _ava_entries() -> dict[str, Entry]:
+    """1812.03982, Sec. 5."""
+    boxes = {"num_classes": 80, "head_act": "sigmoid", "detection": True}
+    r101 = {"depth": 101, "temporal_blocks": R50_TEMPORAL, "nonlocal_after": NLN_R101}
+    r101 |= {"nonlocal_pool": (2, 2, 2), "fusion_kernel": 5}
+    # The published weights were learned without the shift of half a feature.
+    r101 |= {**boxes, "detection": RoIOptions(aligned=False)}
+    return {
+        "slow_r50_4x16_ava": Entry(resnet, {"num_frames": 4, **boxes}),
+        "slow_r50_8x8_ava": Entry(resnet, {"num_frames": 8, **boxes}),
+        "slowfast_r50_32x2_ava": Entry(slowfast, {"num_frames": 32, **boxes}),
+        "slowfast_nln_r101_32x2_ava": Entry(slowfast, {"num_frames": 32, **r101}),
+        "slowfast_nln_r101_64x2_ava": Entry(slowfast, {"num_frames": 64, **r101}),
+    }
+
+
 ZOO: dict[str, Entry] = {
     **_slowfast_entries(),
     **_resnet_entries(),
     **_x3d_entries(),
     **{name: Entry(mvit, settings) for name, settings in transformers().items()},
+    **_ava_entries(),
 }

@@ -9,7 +9,7 @@ from slowfast.models.rev_mvit import ReversibleOptions
 Settings = dict[str, Any]
 
 VIDEO_PATCHES: Settings = {"pool_kernel": (3, 3, 3), "pool_kv_stride_adaptive": (1, 8, 8)}
-IMAGES: Settings = {"num_frames": 1, "dropout": 0.0}
+IMAGES: Settings = {"num_classes": 1000, "num_frames": 1, "dropout": 0.0}
 IMAGE_PATCHES: Settings = {
     **IMAGES,
     "patch_kernel": (7, 7),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 
 def init_resnet(
@@ -32,7 +33,7 @@ def init_resnet(
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
         elif isinstance(module, nn.Linear):
             nn.init.normal_(module.weight, std=fc_std)
-        elif isinstance(module, nn.BatchNorm3d):
+        elif isinstance(module, _BatchNorm) and module.affine:
             nn.init.ones_(module.weight)
         else:
             continue

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
-from torch import distributed, nn
+from torch import nn
+
+from slowfast.ops.sub_batchnorm import SubBatchNorm3d
+from slowfast.ops.sync_batchnorm import SyncBatchNorm3d
 
 Norm = Callable[[int], nn.Module]  # channels -> layer
 
@@ -26,30 +30,36 @@ class FrozenBatchNorm3d(nn.BatchNorm3d):
         return self
 
 
-def make_norm(kind: str, *, frozen: bool = False) -> Norm:
+def make_norm(
+    kind: str | Norm,
+    *,
+    frozen: bool = False,
+    splits: int = 1,
+    sync_devices: int | None = None,
+) -> Norm:
     """What BN.NORM_TYPE `kind` and MODEL.FROZEN_BN `frozen` stand for.
 
+    Args:
+        kind: "batchnorm", "sub_batchnorm", "sync_batchnorm" (or "sync_batchnorm_apex", always of
+            all processes), or a factory, which is returned as it is.
+        frozen: statistics are never taken from a batch, so that the kind makes no difference.
+        splits: parts of a batch with statistics of their own (sub_batchnorm).
+        sync_devices: processes that share statistics (sync_batchnorm); None: all.
+
     Raises:
-        ValueError: the kind is unknown, or needs what this release does not have.
+        ValueError: the kind is unknown.
     """
-    if kind == "sub_batchnorm":
-        raise ValueError(
-            "BN.NORM_TYPE is 'sub_batchnorm': statistics of parts of a batch (multigrid) arrive "
-            "in a later release; use 'batchnorm'"
-        )
-    if kind not in ("batchnorm", "sync_batchnorm"):
-        raise ValueError(f"BN.NORM_TYPE is {kind!r}; use 'batchnorm' or 'sync_batchnorm'")
-    if kind == "sync_batchnorm" and _num_processes() > 1:
-        raise ValueError(
-            f"BN.NORM_TYPE is 'sync_batchnorm' and {_num_processes()} processes run: statistics "
-            "shared between processes arrive in a later release; use 'batchnorm', or one process"
-        )
-    return FrozenBatchNorm3d if frozen else nn.BatchNorm3d
-
-
-def _num_processes() -> int:
-    ready = distributed.is_available() and distributed.is_initialized()
-    return distributed.get_world_size() if ready else 1
+    if not isinstance(kind, str):
+        return kind
+    kinds: dict[str, Norm] = {
+        "batchnorm": nn.BatchNorm3d,
+        "sub_batchnorm": partial(SubBatchNorm3d, splits=splits),
+        "sync_batchnorm": partial(SyncBatchNorm3d, group_size=sync_devices),
+        "sync_batchnorm_apex": SyncBatchNorm3d,
+    }
+    if kind not in kinds:
+        raise ValueError(f"BN.NORM_TYPE is {kind!r}; use one of {', '.join(kinds)}")
+    return FrozenBatchNorm3d if frozen else kinds[kind]
 
 
 @contextmanager

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 import simplejson
 
-from slowfast.cli.main import COMMANDS, main
 from slowfast.cli.run import main as run
 from slowfast.cli.run import parse_args
 
@@ -79,25 +78,6 @@ def test_several_machines_need_an_address(
 ) -> None:
     assert run(["--cfg", str(CONFIG), "--num_shards", "2", *tiny]) == 2
     assert "--init_method tcp://HOST:PORT" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("command", sorted(COMMANDS))
-def test_every_command_explains_itself_with_an_example(
-    command: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(SystemExit) as stopped:
-        main([command, "--help"])
-    assert stopped.value.code == 0
-    out = capsys.readouterr().out
-    assert out.startswith(f"usage: slowfast {command}")
-    assert "example" in out
-
-
-def test_the_command_lists_its_jobs(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        main(["--help"])
-    out = capsys.readouterr().out
-    assert all(command in out for command in COMMANDS)
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,18 @@ STEPWISE = CONFIGS / "Kinetics" / "SLOWFAST_8x8_R50_stepwise.yaml"
             r"TRAIN.BATCH_SIZE \(12\) must be a multiple of NUM_GPUS \(8\): it is shared among "
             r"the processes of a machine. Set TRAIN.BATCH_SIZE 8, or NUM_GPUS.",
         ),
+        (
+            SLOWFAST,
+            "SLOWFAST.FAST_INPUT gray",
+            r"FAST_INPUT 'gray' gives the Fast pathway 1 channel\(s\), but "
+            r"DATA.INPUT_CHANNEL_NUM is \[3, 3\]; set it to \[3, 1\]",
+        ),
+        (
+            SLOWFAST,
+            "SLOWFAST.FAST_INPUT half DATA.TRAIN_CROP_SIZE 225",
+            r"'half' halves clips of 225 \(DATA.TRAIN_CROP_SIZE\).*both must be even",
+        ),
+        (SLOWFAST, "SLOWFAST.FUSION t-convv", "SLOWFAST.FUSION is 't-convv'.*Did you mean t-conv"),
         (SLOWFAST, "TEST.BATCH_SIZE 3", r"TEST.BATCH_SIZE \(3\) must be a multiple of NUM_GPUS"),
         (SLOWFAST, "MODEL.MODEL_NAME Slowfast", "MODEL.MODEL_NAME is 'Slowfast'.* mean SlowFast"),
         (SLOWFAST, "MODEL.MODEL_NAME ResNt", r"must be one of .*Did you mean ResNet"),

@@ -15,6 +15,9 @@ from slowfast.config.defaults import KEYS, get_value
 PUBLIC = json.loads((Path(__file__).parents[1] / "parity" / "config_defaults.json").read_text())
 OURS = {
     "RESNET.STAGE_DEPTHS": [],
+    "RESNET.STEM_TIME_STRIDES": [1, 1],
+    "SLOWFAST.FUSION": "t-conv",
+    "SLOWFAST.FAST_INPUT": "rgb",
     "MODEL.LABEL_SMOOTHING": 0.0,
     "MODEL.CHANNELS_LAST": False,
     "MODEL.COMPILE": False,

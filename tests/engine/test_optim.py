@@ -15,6 +15,7 @@ from torch import nn
 from slowfast.config import get_cfg, load_cfg, with_values
 from slowfast.engine.optim import Decay, optimizer_from_cfg, parameter_groups
 from slowfast.models import build_model, create_model
+from slowfast.ops.norm import make_norm
 
 ROOT = Path(__file__).parents[2]
 CONTRACT = json.loads((ROOT / "tests" / "parity" / "schedules.json").read_text())["param_groups"]
@@ -107,6 +108,16 @@ def test_batch_norm_comes_first_and_without_decay() -> None:
         ["0.weight", "0.bias", "2.weight", "2.bias", "3.weight", "3.bias"],
     ]
     assert [g["weight_decay"] for g in groups] == [0.0, 1e-4]
+
+
+@pytest.mark.parametrize("kind", ["sub_batchnorm", "sync_batchnorm"])
+def test_every_kind_of_batch_norm_is_in_the_same_place(kind: str) -> None:
+    """So that optimizer states fit when multigrid training changes the kind."""
+    names = []
+    for norm in (make_norm("batchnorm"), make_norm(kind, splits=2)):
+        net = nn.Sequential(nn.Conv3d(3, 4, 1), norm(4), nn.Linear(4, 2))
+        names.append([names_of(net, group) for group in parameter_groups(net, Decay(1e-4))])
+    assert names[0] == names[1]
 
 
 def test_vectors_and_named_parameters_can_be_spared() -> None:

@@ -57,6 +57,11 @@ def test_a_checkpoint_without_config_asks_for_one(
     assert predictor.class_names[0] == "left"
 
 
+def test_a_network_of_detection_is_refused(trained: Path) -> None:
+    with pytest.raises(ValueError, match=r"DETECTION\.ENABLE is True: .* predict"):
+        Predictor.from_checkpoint(trained, overrides=["DETECTION.ENABLE", "True"], device="cpu")
+
+
 def test_the_best_checkpoint_predicts_too(trained: Path, tmp_path: Path) -> None:
     assert Predictor.from_checkpoint(best_path(tmp_path / "run")).class_names[-1]
 

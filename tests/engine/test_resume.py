@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -11,8 +12,12 @@ import simplejson
 import torch
 
 from slowfast.config import load_cfg
+from slowfast.engine.build import build_network, build_trainer
+from slowfast.engine.checkpoint.formats import write_weights
 from slowfast.engine.checkpoint.integrity import CheckpointError
 from slowfast.engine.checkpoint.state import checkpoint_path, list_checkpoints, read_checkpoint
+from slowfast.engine.resume import resume
+from slowfast.engine.test import test as run_test
 from slowfast.engine.train import train
 
 CONFIG = Path(__file__).parents[2] / "configs" / "Motions" / "SLOWFAST_TINY.yaml"
@@ -61,13 +66,16 @@ def assert_same(a: object, b: object, where: str = "") -> None:
         assert a == b, where
 
 
-@pytest.mark.parametrize(("kill_before_step", "workers"), [(4, 0), (9, 2)])
+@pytest.mark.parametrize(
+    ("kill_before_step", "workers", "norm"), [(4, 0, "batchnorm"), (9, 2, "sub_batchnorm")]
+)
 def test_killed_and_resumed_is_bit_identical(
-    tiny: list[str], tmp_path: Path, kill_before_step: int, workers: int
+    tiny: list[str], tmp_path: Path, kill_before_step: int, workers: int, norm: str
 ) -> None:
     """Six steps an epoch, two epochs, a checkpoint each second step; killed in either epoch."""
     precise = ["BN.USE_PRECISE_STATS", "True", "BN.NUM_BATCHES_PRECISE", "2"]
-    shared = [*tiny, *precise, "TRAIN.CHECKPOINT_PERIOD_STEPS", "2"]
+    kind = ["BN.NORM_TYPE", norm, "BN.NUM_SPLITS", "2"]
+    shared = [*tiny, *precise, *kind, "TRAIN.CHECKPOINT_PERIOD_STEPS", "2"]
     train(load_cfg(CONFIG, [*shared, "OUTPUT_DIR", str(tmp_path / "whole")]))
 
     broken = ["OUTPUT_DIR", str(tmp_path / "broken"), "DATA_LOADER.NUM_WORKERS", str(workers)]
@@ -83,6 +91,23 @@ def test_killed_and_resumed_is_bit_identical(
     whole, resumed = (read_checkpoint(path) for path in last)
     for name in ("epoch", "model_state", "optimizer_state", "scaler_state", "slowfast"):
         assert_same(whole[name], resumed[name], name)
+    assert not [key for key in whole["model_state"] if "split_bn" in key]
+
+
+def test_a_batch_norm_of_parts_scores_alike_when_read_as_plain(
+    tiny: list[str], tmp_path: Path
+) -> None:
+    """Statistics are aggregated before they are saved: the same scores with either kind."""
+    epoch = ["SOLVER.MAX_EPOCH", "1"]
+    sub = ["BN.NORM_TYPE", "sub_batchnorm", "BN.NUM_SPLITS", "2"]
+    train(load_cfg(CONFIG, [*tiny, *epoch, *sub]))
+    results = []
+    for kind in ([], sub, ["BN.NORM_TYPE", "sub_batchnorm", "BN.NUM_SPLITS", "4"]):
+        run_test(load_cfg(CONFIG, [*tiny, *kind]))
+        lines = (tmp_path / "run" / "predictions.jsonl").read_text().splitlines()
+        results.append([simplejson.loads(line)["scores"] for line in lines])
+    torch.testing.assert_close(torch.tensor(results[1]), torch.tensor(results[0]))
+    torch.testing.assert_close(torch.tensor(results[2]), torch.tensor(results[0]))
 
 
 def test_a_finished_run_trains_no_more(tiny: list[str], tmp_path: Path) -> None:
@@ -146,3 +171,43 @@ def test_an_evaluation_that_a_crash_cut_off_is_made_up_for(tiny: list[str], tmp_
     train(load_cfg(CONFIG, tiny))
     assert figures(tmp_path / "run")[:-1] == whole[:-1]
     assert figures(tmp_path / "run")[-1][:3] == whole[-1][:3]
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "weights.pkl"])
+def test_weights_of_every_kind_start_a_run(name: str, tiny: list[str], tmp_path: Path) -> None:
+    state = build_network(load_cfg(CONFIG, tiny), torch.device("cpu")).state_dict()
+    state["head.projection.weight"].add_(1)
+    source = tmp_path / name
+    if source.suffix == ".pkl":
+        head = {"pred_w": "head.projection.weight", "conv1_w": "s1.pathway0_stem.conv.weight"}
+        head |= {"res2_0_branch2a_w": "s2.pathway0_res0.branch2.a.weight"}
+        blobs = {blob: state[key].numpy() for blob, key in head.items()}
+        source.write_bytes(pickle.dumps({"blobs": blobs}, 2))
+    else:
+        write_weights(source, state)
+    start = [*tiny, "TRAIN.CHECKPOINT_FILE_PATH", str(source), "TRAIN.CHECKPOINT_TYPE", "caffe2"]
+    cfg = load_cfg(CONFIG, [*start, "TRAIN.ALLOW_PARTIAL", str(source.suffix == ".pkl")])
+    trainer = build_trainer(cfg)
+    assert not torch.equal(trainer.net.head.projection.weight, state["head.projection.weight"])
+    assert not resume(trainer, cfg)
+    assert torch.equal(trainer.net.head.projection.weight, state["head.projection.weight"])
+    assert trainer.position.epoch == 0
+
+
+def test_flat_kernels_are_inflated_as_the_key_says(tiny: list[str], tmp_path: Path) -> None:
+    cfg = load_cfg(CONFIG, tiny)
+    state = build_network(cfg, torch.device("cpu")).state_dict()
+    name = "s1.pathway1_stem.conv.weight"  # 5 frames
+    flat = state[name][:, :, 0]
+    torch.save({"model_state": state | {name: flat}}, tmp_path / "flat.pyth")
+    flat_start = [*tiny, "TRAIN.CHECKPOINT_FILE_PATH", str(tmp_path / "flat.pyth")]
+    keys = {"TRAIN.CHECKPOINT_INFLATE": 5, "TRAIN.CHECKPOINT_IN_INIT": 1}
+    for key, factor in keys.items():
+        cfg = load_cfg(CONFIG, [*flat_start, key, "True"])
+        trainer = build_trainer(cfg)
+        assert not resume(trainer, cfg)
+        kernel = trainer.net.state_dict()[name]
+        torch.testing.assert_close(kernel[:, :, 4] * factor, flat)
+    both = load_cfg(CONFIG, [*flat_start, *(word for key in keys for word in (key, "True"))])
+    with pytest.raises(ValueError, match="are both True"):
+        resume(build_trainer(both), both)

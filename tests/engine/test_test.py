@@ -12,9 +12,10 @@ import torch
 from slowfast.config import load_cfg
 from slowfast.data.datasets.build import build_dataset
 from slowfast.engine.build import build_network, build_task
+from slowfast.engine.checkpoint.formats import write_weights
 from slowfast.engine.checkpoint.integrity import CheckpointError
 from slowfast.engine.checkpoint.state import checkpoint_path, write_checkpoint
-from slowfast.engine.test import score_views, summarise
+from slowfast.engine.test import load_tested_weights, score_views, summarise
 from slowfast.engine.test import test as run_test
 
 CONFIG = Path(__file__).parents[2] / "configs" / "Motions" / "SLOWFAST_TINY.yaml"
@@ -82,6 +83,21 @@ def test_a_lost_view_stops_the_test(tested: list[str], monkeypatch: pytest.Monke
 def test_nothing_to_test_is_an_error(tiny: list[str]) -> None:
     with pytest.raises(CheckpointError, match=r"nothing to test.*TEST\.CHECKPOINT_FILE_PATH"):
         run_test(load_cfg(CONFIG, tiny))
+
+
+def test_boxes_are_refused_before_anything_is_loaded(tiny: list[str]) -> None:
+    with pytest.raises(ValueError, match=r"DETECTION\.ENABLE is True: .* whole clips"):
+        run_test(load_cfg(CONFIG, [*tiny, "DETECTION.ENABLE", "True"]))
+
+
+def test_weights_of_another_kind_are_tested(tiny: list[str], tmp_path: Path) -> None:
+    cfg = load_cfg(CONFIG, tiny)
+    source, net = (build_network(cfg, torch.device("cpu")) for _ in range(2))
+    source.head.projection.weight.data.add_(1)
+    write_weights(tmp_path / "net.safetensors", source.state_dict(), class_names=("left", "right"))
+    path = ["TEST.CHECKPOINT_FILE_PATH", str(tmp_path / "net.safetensors")]
+    assert load_tested_weights(net, load_cfg(CONFIG, [*tiny, *path])) == ["left", "right"]
+    assert torch.equal(net.head.projection.weight, source.head.projection.weight)
 
 
 def test_another_network_is_an_error(tested: list[str]) -> None:

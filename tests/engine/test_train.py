@@ -52,6 +52,17 @@ def test_records_hold_what_the_log_of_the_field_holds(tiny: list[str], tmp_path:
     assert "waiting for data" in log
 
 
+def test_synchronised_batch_norm_in_one_process(tiny: list[str], tmp_path: Path) -> None:
+    sync = ["BN.NORM_TYPE", "sync_batchnorm", "BN.NUM_SYNC_DEVICES", "8", "SOLVER.MAX_EPOCH", "1"]
+    for name, extra in (("plain", []), ("sync", sync)):
+        folder = ["SOLVER.MAX_EPOCH", "1", "OUTPUT_DIR", str(tmp_path / name)]
+        train(load_cfg(CONFIG, [*tiny, *extra, *folder]))
+    path = Path("checkpoints") / "checkpoint_epoch_00001.pyth"
+    plain, synced = (read_checkpoint(tmp_path / n / path)["model_state"] for n in ("plain", "sync"))
+    assert list(plain) == list(synced)
+    assert all(torch.equal(plain[key], synced[key]) for key in plain)
+
+
 def test_a_loss_that_is_not_a_number_names_its_videos(
     tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -95,6 +106,7 @@ def test_sigterm_saves_this_very_step(tiny: list[str], tmp_path: Path) -> None:
         ("NUM_GPUS", "64", r"NUM_GPUS is 64, but PyTorch finds \d+ CUDA device"),
         ("MODEL.LOSS_FUNC", "contrastive_loss", r"MODEL\.LOSS_FUNC is 'contrastive_loss'"),
         ("TRAIN.AMP_DTYPE", "int8", "TRAIN.AMP_DTYPE"),
+        ("DETECTION.ENABLE", "True", r"DETECTION\.ENABLE is True: .* does not train, test or pred"),
     ],
 )
 def test_what_cannot_be_honoured_is_refused(

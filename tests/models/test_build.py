@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ from fvcore.common.config import CfgNode
 from torch import nn
 
 from slowfast.config import load_cfg
-from slowfast.models import build_model, example_input
+from slowfast.models import build_model, example_boxes, example_input
+from slowfast.models.roi_head import RoIOptions
 from slowfast.ops.norm import FrozenBatchNorm3d
 
 SMALL = (
@@ -67,6 +69,64 @@ def test_recipes_of_the_other_library(theirs: str, ours: str, cfg_of: Any) -> No
     assert str(first) == str(second)
 
 
+FAMILIES = {
+    "SLOW_4x16_R50": {},
+    "SLOWFAST_4x16_R50": {},
+    "X3D_XS": {"X3D__DEPTH_FACTOR": 0.5, "X3D__DIM_C5": 32},
+}
+
+
+def net_of(name: str, cfg_of: Any, **changes: Any) -> nn.Module:
+    """A small network of a recipe, for 4 classes, ready for a training step."""
+    shared = {"MODEL__DROPOUT_RATE": 0.0, "MODEL__NUM_CLASSES": 4}
+    return build_model(cfg_of(name, **shared, **FAMILIES[name], **changes)).train()
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("kind", ["batchnorm", "sub_batchnorm", "sync_batchnorm"])
+def test_every_family_takes_every_norm(name: str, kind: str, cfg_of: Any) -> None:
+    net = net_of(name, cfg_of, BN__NORM_TYPE=kind, BN__NUM_SPLITS=2, BN__NUM_SYNC_DEVICES=8)
+    clips = example_input(net, batch=4)
+    net(clips).sum().backward()
+    assert all(p.grad is not None for p in net.parameters())
+    state = net.state_dict()
+    changed = [k for k in state if k.endswith("running_mean") and state[k].any()]
+    assert len(changed) == sum(k.endswith("num_batches_tracked") and state[k] > 0 for k in state)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert net(clips).dtype == torch.bfloat16
+    assert net.eval()(clips).shape == (4, 4)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_every_family_freezes_recomputes_and_detaches(name: str, cfg_of: Any) -> None:
+    for kind in ("batchnorm", "sub_batchnorm", "sync_batchnorm"):
+        frozen = net_of(name, cfg_of, MODEL__FROZEN_BN=True, BN__NORM_TYPE=kind)
+        before = {key: value.clone() for key, value in frozen.named_buffers()}
+        frozen(example_input(frozen, batch=2)).sum().backward()
+        assert all(torch.equal(value, before[key]) for key, value in frozen.named_buffers())
+    detached = net_of(name, cfg_of, MODEL__DETACH_FINAL_FC=True)
+    detached(example_input(detached, batch=2)).sum().backward()
+    learns = [key for key, p in detached.named_parameters() if p.grad is not None]
+    assert learns == ["head.projection.weight", "head.projection.bias"]
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("kind", ["batchnorm", "sub_batchnorm"])
+def test_recomputing_changes_nothing(name: str, kind: str, cfg_of: Any) -> None:
+    def run(recompute: bool) -> nn.Module:
+        torch.manual_seed(0)
+        settings = {"BN__NORM_TYPE": kind, "BN__NUM_SPLITS": 2}
+        net = net_of(name, cfg_of, MODEL__ACT_CHECKPOINT=recompute, **settings)
+        net(example_input(net, batch=4)).square().sum().backward()
+        return net
+
+    kept, recomputed = run(False), run(True)
+    for p, q in zip(kept.parameters(), recomputed.parameters(), strict=True):
+        torch.testing.assert_close(p.grad, q.grad)
+    for a, b in zip(kept.buffers(), recomputed.buffers(), strict=True):
+        torch.testing.assert_close(a, b)
+
+
 def test_names_that_do_not_build(cfg_of: Any) -> None:
     with pytest.raises(ValueError, match="'MaskMViT' arrives in a later release; this one has S"):
         build_model(cfg_of("SLOW_4x16_R50", MODEL__MODEL_NAME="MaskMViT"))
@@ -76,8 +136,40 @@ def test_names_that_do_not_build(cfg_of: Any) -> None:
         build_model(cfg_of("SLOW_4x16_R50", MODEL__MODEL_NAME="SlowFast"))
     with pytest.raises(ValueError, match="a network with one pathway takes one of"):
         build_model(cfg_of("SLOWFAST_8x8_R50", MODEL__MODEL_NAME="ResNet"))
-    with pytest.raises(ValueError, match=r"DETECTION\.ENABLE is True: .* later release"):
-        build_model(cfg_of("SLOW_4x16_R50", DETECTION__ENABLE=True))
+
+
+DETECTION = ("AVA/*.yaml", "AVA/c2/*.yaml", "contrastive_ssl/*_ava_*.yaml")
+
+
+def test_every_recipe_of_detection_builds(configs: Path) -> None:
+    paths = [path for pattern in DETECTION for path in sorted(configs.glob(pattern))]
+    assert len(paths) == 9
+    for path in paths:
+        cfg = load_cfg(path, ["NUM_GPUS", 1])
+        with torch.device("meta"):
+            net = build_model(cfg)
+        assert net.input_spec.boxes
+        assert net.head.pool.options == RoIOptions(7, 16, cfg.DETECTION.ALIGNED)
+        assert isinstance(net.head.act, nn.Sigmoid)
+
+
+def test_keys_of_detection(cfg_of: Any) -> None:
+    boxes = {"DETECTION__ENABLE": True, "DETECTION__ROI_XFORM_RESOLUTION": 3}
+    boxes |= {"DETECTION__SPATIAL_SCALE_FACTOR": 32, "DETECTION__ALIGNED": False}
+    for name in FAMILIES:
+        net = net_of(name, cfg_of, **boxes)
+        assert net.head.pool.options == RoIOptions(3, 32, False)
+        assert net(example_input(net, batch=2), example_boxes(net, 2)).shape == (2, 4)
+    detached = net_of("SLOW_4x16_R50", cfg_of, **boxes, MODEL__DETACH_FINAL_FC=True)
+    assert detached.head.detach
+
+
+def test_parts_of_a_batch_compile(cfg_of: Any) -> None:
+    net = net_of("SLOWFAST_4x16_R50", cfg_of, BN__NORM_TYPE="sub_batchnorm", BN__NUM_SPLITS=2)
+    clips = example_input(net, batch=4)
+    expected = copy.deepcopy(net)(clips)
+    run = torch.compile(net, fullgraph=True, backend="eager")
+    torch.testing.assert_close(run(clips), expected)
 
 
 def test_lists_without_an_entry_for_the_fast_pathway(cfg_of: Any) -> None:
@@ -89,9 +181,9 @@ def test_lists_without_an_entry_for_the_fast_pathway(cfg_of: Any) -> None:
         build_model(cfg)
 
 
-def test_width_and_beta(cfg_of: Any) -> None:
-    with pytest.raises(ValueError, match=r"WIDTH_PER_GROUP \(8\) must be a multiple .* \(3\)"):
-        build_model(cfg_of("SLOWFAST_8x8_R50", SLOWFAST__BETA_INV=3))
+def test_fast_channels_are_rounded_up(cfg_of: Any) -> None:
+    net = build_model(cfg_of("SLOWFAST_8x8_R50", SLOWFAST__BETA_INV=3))
+    assert net.s1.pathway1_stem.conv.out_channels == 3  # 8 / 3
 
 
 def test_keys_of_the_blocks(cfg_of: Any) -> None:
@@ -166,7 +258,14 @@ def test_frozen_statistics(cfg_of: Any) -> None:
 
 def test_norms(cfg_of: Any) -> None:
     plain = build_model(cfg_of("SLOW_4x16_R50"))
-    synced = build_model(cfg_of("SLOW_4x16_R50", BN__NORM_TYPE="sync_batchnorm"))
-    assert str(plain) == str(synced)
-    with pytest.raises(ValueError, match=r"BN\.NORM_TYPE is 'sub_batchnorm'"):
-        build_model(cfg_of("SLOW_4x16_R50", BN__NORM_TYPE="sub_batchnorm"))
+    synced = build_model(
+        cfg_of("SLOW_4x16_R50", BN__NORM_TYPE="sync_batchnorm", BN__NUM_SYNC_DEVICES=8)
+    )
+    assert list(plain.state_dict()) == list(synced.state_dict())
+    assert synced.s1.pathway0_stem.bn.group_size == 8
+    every = build_model(
+        cfg_of("SLOW_4x16_R50", BN__NORM_TYPE="sync_batchnorm", BN__GLOBAL_SYNC=True)
+    )
+    assert every.s1.pathway0_stem.bn.group_size is None
+    split = build_model(cfg_of("SLOW_4x16_R50", BN__NORM_TYPE="sub_batchnorm", BN__NUM_SPLITS=2))
+    assert split.s1.pathway0_stem.bn.splits == 2

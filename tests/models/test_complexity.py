@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from slowfast.models import count_cost, example_input
+from slowfast.models import count_cost, example_input, training_memory
 from slowfast.models.video_resnet import VideoResNet
 
 
@@ -56,3 +56,34 @@ def test_the_same_in_inference_mode_and_compiled(tiny_slowfast: Callable[..., Vi
         assert count_cost(net, example_input(net)) == cost
     assert count_cost(torch.compile(net, backend="eager"), example_input(net)) == cost
     assert "GFLOPs" in str(cost)
+
+
+def test_parameters_add_up_and_are_found_where_they_lie(
+    tiny_slowfast: Callable[..., VideoResNet],
+) -> None:
+    net = tiny_slowfast()
+    cost = count_cost(net, example_input(net))
+    for table in (cost.params_by_module, cost.params_by_pathway):
+        assert sum(table.values()) == cost.params
+    assert cost.params_by_module["head"] == sum(p.numel() for p in net.head.parameters())
+    laterals = [p.numel() for name, p in net.named_parameters() if "_fuse." in name]
+    assert cost.params_by_pathway["lateral"] == sum(laterals)
+
+
+def test_training_memory_is_what_autograd_keeps(tiny_slowfast: Callable[..., VideoResNet]) -> None:
+    net = tiny_slowfast().eval()
+    clips = example_input(net, batch=2)
+    counted = training_memory(net, clips)
+    assert not any(module.training for module in net.modules())
+    own = {tensor.untyped_storage().data_ptr() for tensor in net.state_dict().values()}
+    kept: dict[int, Tensor] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        kept[tensor.untyped_storage().data_ptr()] = tensor
+        return tensor
+
+    net.train()
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        net(clips)
+    sizes = {at: t.untyped_storage().nbytes() for at, t in kept.items() if at not in own}
+    assert counted == sum(sizes.values())

@@ -32,6 +32,7 @@ QUICK_COSTS = (
     "Kinetics/MVIT_B_16x4_CONV",
     "ImageNet/MVITv2_T",
     "ImageNet/REV_MVIT_B_16_CONV",
+    "AVA/SLOW_8x8_R50_SHORT",
 )
 QUICK = (
     "Kinetics/SLOWFAST_8x8_R50",
@@ -43,6 +44,8 @@ QUICK = (
     "ImageNet/REV_VIT_S",
     "ImageNet/REV_MVIT_B_16_CONV",
     "masked_ssl/k400_VIT_B_16x4_FT",
+    "AVA/c2/SLOW_8x8_R50",
+    "AVA/c2/SLOWFAST_32x2_R50",
 )
 SLOW = (
     "Kinetics/X3D_S",
@@ -70,6 +73,9 @@ SLOW = (
     "masked_ssl/in1k_VIT_L_MaskFeat_FT",
     "masked_ssl/k400_MVITv2_L_16x4_FT",
     "masked_ssl/k400_VIT_L_16x4_FT",
+    "AVA/SLOW_8x8_R50_SHORT",
+    "AVA/c2/SLOWFAST_32x2_R101_50_50",
+    "contrastive_ssl/finetune_ava_Slow_R50_syn0",
 )
 
 
@@ -153,12 +159,12 @@ def test_costs_of_pathways(
     assert cost.gflops == pytest.approx(expected["total"], abs=1e-3)
 
 
-def forward(net: nn.Module, pathways: list[Tensor]) -> tuple[Tensor, Tensor]:
-    """The logits at every position after the pool, and the scores."""
+def forward(net: nn.Module, pathways: list[Tensor], boxes: Tensor | None) -> tuple[Tensor, Tensor]:
+    """The logits at every position after the pool, or of every box, and the scores."""
     seen: list[Tensor] = []
     hook = net.head.projection.register_forward_hook(lambda *args: seen.append(args[2]))
     with torch.inference_mode():
-        scores = net.eval()(pathways)
+        scores = net.eval()(pathways, boxes)
     hook.remove()
     return seen[0].flatten(), scores.flatten()
 
@@ -170,7 +176,8 @@ def check_outputs(
     size = expected["size"]
     generator = torch.Generator().manual_seed(0)
     clip = torch.rand(1, 3, expected["frames"], size, size, generator=generator)
-    logits, scores = forward(net, pack(clip, cfg))
+    boxes = torch.tensor(expected["boxes"]) if "boxes" in expected else None
+    logits, scores = forward(net, pack(clip, cfg), boxes)
     wanted = torch.tensor(expected["logits"])
     assert logits.numel() == expected["count"]
     torch.testing.assert_close(logits[: len(wanted)], wanted, rtol=1e-4, atol=2e-5)

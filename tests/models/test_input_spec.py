@@ -15,11 +15,23 @@ from slowfast.models.video_resnet import VideoResNet
 
 def test_example_of_two_pathways(tiny_slowfast: Callable[..., VideoResNet]) -> None:
     net = tiny_slowfast(num_frames=16, alpha=8, in_channels=(3, 2), crop_size=64)
-    assert net.input_spec == InputSpec(channels=(3, 2), frames=(2, 16), size=64)
+    assert net.input_spec == InputSpec(channels=(3, 2), frames=(2, 16), size=64, downscale=(1, 1))
     slow, fast = example_input(net, batch=3)
     assert slow.shape == (3, 3, 2, 64, 64)
     assert fast.shape == (3, 2, 16, 64, 64)
     assert example_input(net, size=96)[0].shape[-2:] == (96, 96)
+
+
+def test_example_of_a_fast_pathway_with_smaller_frames(
+    tiny_slowfast: Callable[..., VideoResNet],
+) -> None:
+    net = tiny_slowfast(num_frames=8, alpha=4, crop_size=64, fast_downscale=2).eval()
+    slow, fast = example_input(net, size=96)
+    assert slow.shape == (1, 3, 2, 96, 96)
+    assert fast.shape == (1, 3, 8, 48, 48)
+    with torch.inference_mode():
+        scores = net([slow, fast])
+    torch.testing.assert_close(scores.sum(), torch.tensor(1.0))
 
 
 def test_wrapped_networks(tiny_resnet: Callable[..., VideoResNet]) -> None:

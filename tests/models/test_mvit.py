@@ -15,6 +15,7 @@ from slowfast.config import load_cfg
 from slowfast.models import build_model, count_cost, example_input
 from slowfast.models.memory_layout import channels_last
 from slowfast.models.mvit import MViT, mvit
+from slowfast.models.roi_head import RoIOptions
 from slowfast.ops.drop_path import DropPath
 from slowfast.ops.pos_embed import sincos_volume
 
@@ -194,6 +195,25 @@ def test_features_are_a_volume(kind: str) -> None:
     torch.testing.assert_close(volume[..., -1, -1, -1], last)
 
 
+@pytest.mark.parametrize("training", [False, True])
+def test_boxes_are_classified(training: bool) -> None:
+    """Patches of 4 pixels and one stride of 2: features are 8 pixels apart."""
+    net = small("v2", detection=RoIOptions(stride=8), head_act="sigmoid").train(training)
+    clips = example_input(net, batch=2)
+    boxes = torch.tensor([[1.0, 0, 0, 32, 32], [0, 4, 4, 20, 28], [1, 0, 0, 32, 32]])
+    scores = net(clips, boxes)
+    assert scores.shape == (3, 5)
+    torch.testing.assert_close(scores[0], scores[2])
+    torch.testing.assert_close(scores, net.head([net.features(clips)], boxes))
+    with pytest.raises(ValueError, match=r"call net\(pathways, boxes\)"):
+        net(clips)
+
+
+def test_features_that_are_not_where_boxes_expect_them(caplog: pytest.LogCaptureFixture) -> None:
+    small("v2", detection=RoIOptions(stride=16))
+    assert "are 8 pixels apart" in caplog.text
+
+
 def test_what_the_head_sees() -> None:
     clips = [torch.rand(1, 3, 4, 32, 32)]
     for changes in ({}, {"class_token": False}, {"mean_pooling": True}):
@@ -306,7 +326,6 @@ def test_relative_positions_may_start_at_zero(configs: Path) -> None:
         (("MVIT.DEPTH", 8), r"MVIT\.DIM_MUL has a row \[14, 2\.0\] for block 14, .* 0 to 7"),
         (("MVIT.NUM_HEADS", 7), "has 96 channels for 7 heads, which must divide them"),
         (("MVIT.PATCH_2D", True), r"PATCH_KERNEL is \[3, 7, 7\], but .* it has 2 numbers"),
-        (("DETECTION.ENABLE", True), r"DETECTION\.ENABLE is True"),
         (("MODEL.HEAD_ACT", "tanh"), r"MODEL\.HEAD_ACT is 'tanh'"),
         (("MVIT.USE_ABS_POS", True, "MVIT.USE_FIXED_SINCOS_POS", True, "MVIT.EMBED_DIM", 99),
          r"MVIT\.EMBED_DIM \(99\) must be a multiple of 16"),

@@ -51,3 +51,13 @@ def test_too_few_frames_to_pool(tiny_resnet: Callable[..., VideoResNet]) -> None
 def test_unknown_block() -> None:
     with pytest.raises(ValueError, match=r"TRANS_FUNC is 'x'; use one of bottleneck_transform"):
         BlockOptions(kind="x")
+
+
+def test_s5_at_the_resolution_of_s4() -> None:
+    """As detection has it: half the stride, and dilation instead."""
+    pathway = Pathway(SLOW)
+    assert pathway.stride == 32
+    kept = pathway.keeping_s4()
+    assert kept.stride == 16
+    assert (kept.strides, kept.dilations) == ((1, 2, 2, 1), (1, 1, 1, 2))
+    assert kept.feature_size(4, 224) == (4, 14, 14)

@@ -11,7 +11,14 @@ import torch
 from torch import nn
 
 from slowfast.config import load_cfg
-from slowfast.models import build_model, count_cost, create_model, example_input, list_models
+from slowfast.models import (
+    build_model,
+    count_cost,
+    create_model,
+    example_boxes,
+    example_input,
+    list_models,
+)
 
 RECIPES = {
     "slowfast_r50_4x16": "Kinetics/SLOWFAST_4x16_R50",
@@ -55,6 +62,10 @@ RECIPES = {
     "vit_h_16x4": "masked_ssl/k400_VIT_H_16x4_FT",
     "vit_b_in1k": "masked_ssl/in1k_VIT_B_MaskFeat_FT",
     "vit_l_in1k": "masked_ssl/in1k_VIT_L_MaskFeat_FT",
+    "slow_r50_4x16_ava": "AVA/SLOW_8x8_R50_SHORT",
+    "slowfast_r50_32x2_ava": "AVA/SLOWFAST_32x2_R50_SHORT",
+    "slowfast_nln_r101_32x2_ava": "AVA/c2/SLOWFAST_32x2_R101_50_50",
+    "slowfast_nln_r101_64x2_ava": "AVA/c2/SLOWFAST_64x2_R101_50_50",
 }
 IMAGE_NETWORKS = [*list_models("*_in1k"), *list_models("rev_vit_*")]
 
@@ -66,8 +77,9 @@ def layout(net: nn.Module) -> list[str]:
     ]
     attention = [f"{m.kind} {m.groups}" for m in net.modules() if hasattr(m, "conv_theta")]
     shapes = [f"{key} {tuple(value.shape)}" for key, value in net.state_dict().items()]
-    pools = [str(getattr(net.head, name, None)) for name in ("pool_size", "pool_sizes")]
-    return [*modules, *attention, *shapes, *pools, str(net.input_spec)]
+    head = net.head
+    pools = [getattr(head, name, None) for name in ("pool_size", "pool_sizes", "pool")]
+    return [*modules, *attention, *shapes, str(pools), str(net.input_spec)]
 
 
 QUICK = (
@@ -86,7 +98,7 @@ def some(names: Iterable[str], quick: Container[str]) -> list[Any]:
 @pytest.mark.parametrize("name", some(RECIPES, QUICK))
 def test_same_network_as_the_recipe(name: str, configs: Path) -> None:
     with torch.device("meta"):
-        ours = create_model(name, **({"num_classes": 1000} if name in IMAGE_NETWORKS else {}))
+        ours = create_model(name)
         recipe = build_model(load_cfg(configs / f"{RECIPES[name]}.yaml", ["NUM_GPUS", 1]))
     assert layout(ours) == layout(recipe)
 
@@ -98,7 +110,7 @@ def test_every_name_builds_and_says_what_it_takes(name: str) -> None:
     frames = 1 if name in IMAGE_NETWORKS else 8
     with torch.device("meta"):
         net = create_model(name, num_classes=7, num_frames=frames, crop_size=32).eval()
-        assert net(example_input(net, batch=2)).shape == (2, 7)
+        assert net(example_input(net, batch=2), example_boxes(net, 2)).shape == (2, 7)
 
 
 def test_paper_costs() -> None:

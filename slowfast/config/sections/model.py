@@ -87,18 +87,20 @@ BN = Section(
         Key(
             "NUM_SPLITS",
             1,
-            "Parts of a batch with statistics of their own (sub_batchnorm).",
+            "Parts of a batch with statistics of their own (sub_batchnorm). Must divide the clips "
+            "of a process.",
             check=at_least(1),
             rule="at least 1",
         ),
         Key(
             "NUM_SYNC_DEVICES",
             1,
-            "Processes that share statistics (sync_batchnorm).",
+            "Processes that share statistics (sync_batchnorm): groups of consecutive ranks. Must "
+            "divide the number of processes; one alone is plain batch norm.",
             check=at_least(1),
             rule="at least 1",
         ),
-        Key("GLOBAL_SYNC", False, "Share statistics among the processes of all machines."),
+        Key("GLOBAL_SYNC", False, "Share statistics among all processes of all machines."),
     ),
 )
 MIXUP = Section(

@@ -41,6 +41,8 @@ RESNET = Section(
         ),
         Key("WIDTH_PER_GROUP", 64, "Channels of the first stage's bottleneck for each group.",
             at_least(1), "at least 1"),
+        Key("STEM_TIME_STRIDES", [1, 1], "Strides in time of the first convolution and of its "
+            "pool.", numbers(2, low=1), "two whole numbers from 1"),
         Key("NUM_GROUPS", 1, "Groups of the 3x3 convolutions.", at_least(1), "at least 1"),
         Key("STRIDE_1X1", False, "Stride in the first 1x1 convolution, not in the 3x3."),
         Key("INPLACE_RELU", True, "Let ReLU overwrite its input."),
@@ -108,6 +110,21 @@ SLOWFAST = Section(
     (
         Key("ALPHA", 8, "Fast frames per Slow frame (alpha).", at_least(1), "at least 1"),
         Key("BETA_INV", 8, "Slow channels per Fast channel (1 / beta).", at_least(1), "at least 1"),
+        Key(
+            "FUSION",
+            "t-conv",
+            "Connection from Fast to Slow (Sec. 3.4): a convolution strided in time; one frame "
+            "of alpha; the channels of alpha frames as those of one (summed or not); or none.",
+            choices=("t-conv", "t-sample", "ttoc-concat", "ttoc-sum", "none"),
+        ),
+        Key(
+            "FAST_INPUT",
+            "rgb",
+            "What the Fast pathway sees (Table 5c): colours, colours at half the height and width, "
+            "or, from gray-scale frames, brightness, its change since the last frame, or optical "
+            "flow; DATA.INPUT_CHANNEL_NUM is [3, 3], or [3, 1], [3, 1] and [3, 2].",
+            choices=("rgb", "half", "gray", "difference", "flow"),
+        ),
         Key(
             "FUSION_CONV_CHANNEL_RATIO",
             2,

@@ -31,11 +31,15 @@ TRAIN = Section(
             rule="at least 0",
         ),
         Key("AUTO_RESUME", True, "Continue from the newest checkpoint in OUTPUT_DIR if any."),
-        Key("CHECKPOINT_FILE_PATH", "", "Weights to start from; empty: random ones."),
+        Key(
+            "CHECKPOINT_FILE_PATH",
+            "",
+            "Weights to start from, .pyth, .safetensors or Caffe2 .pkl; empty: random ones.",
+        ),
         Key(
             "CHECKPOINT_TYPE",
             "pytorch",
-            "Layout of CHECKPOINT_FILE_PATH.",
+            "Kind of CHECKPOINT_FILE_PATH, where the file itself does not tell.",
             choices=CHECKPOINT_TYPES,
         ),
         Key(
@@ -120,7 +124,7 @@ TEST = Section(
         Key(
             "CHECKPOINT_TYPE",
             "pytorch",
-            "Layout of CHECKPOINT_FILE_PATH.",
+            "Kind of CHECKPOINT_FILE_PATH, where the file itself does not tell.",
             choices=CHECKPOINT_TYPES,
         ),
         Key("MIXED_PRECISION", False, "Test in TRAIN.AMP_DTYPE."),

@@ -172,6 +172,7 @@ def input_stage_from_cfg(cfg: Any) -> InputStage:
         cfg.DATA.STD,
         reverse_channels=cfg.DATA.REVERSE_INPUT_CHANNEL,
         alpha=cfg.SLOWFAST.ALPHA if cfg.MODEL.ARCH == "slowfast" else None,
+        fast_input=cfg.SLOWFAST.FAST_INPUT,
         channels_last=cfg.MODEL.CHANNELS_LAST,
     )
 

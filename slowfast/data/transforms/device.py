@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from slowfast.data.sampling import slow_frames
+from slowfast.data.transforms.fast_input import FAST_INPUTS
 
 
 class InputStage:
@@ -17,11 +18,13 @@ class InputStage:
         mean, std: one value per channel, in the order of the decoded frames (RGB).
         reverse_channels: turn RGB into BGR after that.
         alpha: Fast frames per Slow frame; None for a network of one pathway.
+        fast_input: what the Fast pathway sees: "rgb", "half", "gray", "difference" or "flow".
         dtype: of the result; the arithmetic is float32.
         channels_last: keep channels innermost in memory (``torch.channels_last_3d``).
 
     Shape:
-        uint8 (N, T, H, W, C) -> [(N, C, T, H, W)], or [slow, fast] with T // alpha and T frames.
+        uint8 (N, T, H, W, C) -> [(N, C, T, H, W)], or [slow, fast] with T // alpha and T frames
+        (and the channels and the size that `fast_input` makes).
     """
 
     def __init__(
@@ -31,6 +34,7 @@ class InputStage:
         *,
         reverse_channels: bool = False,
         alpha: int | None = None,
+        fast_input: str = "rgb",
         dtype: torch.dtype = torch.float32,
         channels_last: bool = False,
     ) -> None:
@@ -43,6 +47,7 @@ class InputStage:
         self._scale = [1 / (255 * s) for s in std][order]
         self._shift = [-m / s for m, s in zip(mean, std, strict=True)][order]
         self.reverse_channels, self.alpha = reverse_channels, alpha
+        self.fast_input = fast_input
         self.dtype, self.channels_last = dtype, channels_last
         # Constants stay on the device: copying them at each call would wait for it.
         self._constants: dict[torch.device, tuple[Tensor, Tensor]] = {}
@@ -62,7 +67,9 @@ class InputStage:
         if self.alpha is None:
             return [fast]
         slow = fast.index_select(2, self._slow_index(clips.device, clips.shape[1], self.alpha))
-        return [slow.contiguous(memory_format=layout), fast]
+        if self.fast_input != "rgb":
+            fast = FAST_INPUTS[self.fast_input](fast, reverse_channels=self.reverse_channels)
+        return [slow.contiguous(memory_format=layout), fast.contiguous(memory_format=layout)]
 
     def _affine(self, device: torch.device) -> tuple[Tensor, Tensor]:
         if device not in self._constants:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 
@@ -26,7 +27,12 @@ def hash_path(path: Path) -> Path:
 
 
 def save_atomically(content: Any, path: Path) -> None:
-    """``torch.save`` so that a crash leaves the old file or the new one, never a part of one.
+    """``torch.save`` so that a crash leaves the old file or the new one, never a part of one."""
+    write_atomically(path, lambda file: torch.save(content, file))
+
+
+def write_atomically(path: Path, write: Callable[[BinaryIO], Any]) -> None:
+    """What ``write`` writes, so that a crash leaves the old file or the new one.
 
     The file is written beside its name, synced, hashed and renamed. The hash file lists the
     old and the new hash while the rename is under way, so that it fits whichever survives.
@@ -35,7 +41,7 @@ def save_atomically(content: Any, path: Path) -> None:
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with part.open("wb") as file:
-            torch.save(content, file)
+            write(file)
             file.flush()
             os.fsync(file.fileno())
         new = hash_file(part)

@@ -7,13 +7,11 @@ epoch and what a prediction needs. Readers of the public layout ignore it.
 
 from __future__ import annotations
 
-import pickle
 import re
 from pathlib import Path
 from typing import Any
 
-import torch
-
+from slowfast.engine.checkpoint.formats import read_file
 from slowfast.engine.checkpoint.integrity import (
     CheckpointError,
     hash_path,
@@ -79,8 +77,11 @@ def remove_steps_before(output_dir: str | Path, newest: Path, *, keep: int, task
         hash_path(path).unlink(missing_ok=True)
 
 
-def read_checkpoint(path: str | Path) -> dict[str, Any]:
-    """Load a ``.pyth`` file on the CPU; nothing in it is executed.
+def read_checkpoint(path: str | Path, *, caffe2: bool = False) -> dict[str, Any]:
+    """Load a ``.pyth``, ``.safetensors`` or Caffe2 ``.pkl`` file on the CPU; none is executed.
+
+    Args:
+        caffe2: what could be either is a Caffe2 pickle (``CHECKPOINT_TYPE: caffe2``).
 
     Raises:
         CheckpointError: the file is missing, damaged, or not a checkpoint.
@@ -93,23 +94,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
             f"{path}: the content does not fit {hash_path(file).name}, so the file was damaged "
             "after it was written; use another checkpoint or copy it again"
         )
-    try:
-        content = torch.load(file, map_location="cpu", weights_only=True)
-    except (RuntimeError, pickle.UnpicklingError, EOFError, OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
-        raise CheckpointError(
-            f"{path}: expected a PyTorch checkpoint that holds tensors and plain values, but "
-            f"reading it failed ({reason[:200]}); the file is damaged, of another kind, or "
-            "holds objects that could run code"
-        ) from error
-    if isinstance(content, dict) and "model_state" in content:
-        return content
-    if isinstance(content, dict) and content and all(torch.is_tensor(v) for v in content.values()):
-        return {"model_state": content}  # a bare state dict
-    keys = sorted(map(str, content))[:8] if isinstance(content, dict) else type(content).__name__
-    raise CheckpointError(
-        f"{path}: expected an entry 'model_state' or a plain state dict, found {keys}"
-    )
+    return read_file(file, source=str(path), caffe2=caffe2)
 
 
 def write_checkpoint(path: Path, content: dict[str, Any]) -> None:

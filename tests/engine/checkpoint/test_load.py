@@ -67,3 +67,50 @@ def test_clear_patterns_are_removed_from_names() -> None:
 def test_the_batch_counter_of_old_checkpoints_may_be_missing() -> None:
     state = {k: v for k, v in net().state_dict().items() if "num_batches" not in k}
     assert load_weights(net(), state, source="old.pyth").exact
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        "_orig_mod.module.{}",
+        "module._checkpoint_wrapped_module.{}",
+        "_fsdp_wrapped_module._orig_mod.{}",
+    ],
+)
+def test_wrappers_in_any_order_leave_no_trace(wrap: str) -> None:
+    state = {wrap.format(name): value for name, value in net().state_dict().items()}
+    assert load_weights(net(), state, source="a.pyth").exact
+
+
+def test_a_wrapper_around_one_layer_leaves_no_trace() -> None:
+    """torch.compile and activation checkpointing of a part put their name into the middle."""
+    inner = nn.Sequential(net())
+    state = {
+        name.replace("0.", "0._orig_mod._checkpoint_wrapped_module.", 1): value
+        for name, value in inner.state_dict().items()
+    }
+    assert load_weights(nn.Sequential(net()), state, source="a.pyth").exact
+
+
+def test_two_entries_of_one_name_are_an_error() -> None:
+    state = {f"{part}.{name}": v for part in "ab" for name, v in net().state_dict().items()}
+    with pytest.raises(CheckpointError, match=r"'b\.0\.weight' and another entry both become"):
+        load_weights(net(), state, source="a.pyth", clear_patterns=["a.", "b."])
+
+
+class Positions(nn.Module):
+    def __init__(self, frames: int) -> None:
+        super().__init__()
+        self.grid = (frames, 2, 2)
+        self.pos_embed = nn.Parameter(torch.randn(1, 1 + frames * 4, 3))
+        self.rel_pos_t = nn.Parameter(torch.randn(2 * frames - 1, 3))
+
+
+def test_positions_of_another_size_are_interpolated_and_reported() -> None:
+    source, target = Positions(4), Positions(8)
+    report = load_weights(target, source.state_dict(), source="a.pyth")
+    assert report.complete
+    assert not report.exact
+    assert report.interpolated == ["pos_embed", "rel_pos_t"]
+    assert "2 tensors loaded; 2 interpolated: pos_embed, rel_pos_t" in str(report)
+    assert torch.equal(target.pos_embed[:, 0], source.pos_embed[:, 0])

@@ -81,7 +81,7 @@ def test_reading_names_what_is_wrong(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"text\.pyth: expected a PyTorch checkpoint"):
         read_checkpoint(text)
     torch.save({"state": 1}, tmp_path / "other.pyth")
-    with pytest.raises(CheckpointError, match=r"expected an entry 'model_state'.*'state'"):
+    with pytest.raises(CheckpointError, match=r"expected tensors under 'model_state'.*'state'"):
         read_checkpoint(tmp_path / "other.pyth")
 
 

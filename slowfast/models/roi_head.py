@@ -1,0 +1,189 @@
+"""Heads of detection: the features of each box to class scores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torchvision.ops import roi_align
+
+from slowfast.log import LOGGER
+from slowfast.models.heads import head_act
+from slowfast.ops.norm import Norm
+
+BOXES = "a float tensor (M, 5): index of the clip in the batch, x1, y1, x2, y2 in pixels"
+
+
+@dataclass(frozen=True)
+class RoIOptions:
+    """How the features of a box are cut out of a clip's; the defaults are those of AVA."""
+
+    resolution: int = 7  # side of a box's features
+    stride: int = 16  # pixels of the input for one feature
+    aligned: bool = True  # shift boxes by half a feature; False: as Caffe2 did
+
+    def compare(self, stride: int) -> None:
+        """Warn when the features of the network are not `self.stride` pixels apart."""
+        if stride != self.stride:
+            LOGGER.warning(
+                "DETECTION.SPATIAL_SCALE_FACTOR is %d, but the features of this network are %d "
+                "pixels apart, so boxes are cut out of place; set it to %d, or the strides of a "
+                "ResNet (RESNET.SPATIAL_STRIDES)",
+                self.stride,
+                stride,
+                stride,
+            )
+
+
+def roi_options(detection: bool | RoIOptions, default: RoIOptions) -> RoIOptions | None:
+    """The options that a constructor's `detection` asks for; None: classify clips."""
+    if isinstance(detection, RoIOptions):
+        return detection
+    return default if detection else None
+
+
+class RoIPool(nn.Module):
+    """The features of each box: mean over time, RoIAlign, spatial max (1812.03982, Sec. 5).
+
+    Boxes are cut with one sample a feature and more for large boxes (sampling ratio 0).
+
+    Shape: x (N, C, T, H, W), boxes (M, 5) -> (M, C).
+    """
+
+    def __init__(self, options: RoIOptions) -> None:
+        super().__init__()
+        self.options = options
+
+    def extra_repr(self) -> str:
+        return str(self.options)
+
+    def forward(self, x: Tensor, boxes: Tensor) -> Tensor:
+        x = x.mean(dim=2)
+        # Coordinates need more than half precision has.
+        precise = torch.promote_types(x.dtype, torch.float32)
+        side = self.options.resolution
+        regions = roi_align(
+            x.to(precise),
+            boxes.to(precise),
+            side,
+            spatial_scale=1 / self.options.stride,
+            sampling_ratio=0,
+            aligned=self.options.aligned,
+        )
+        return F.max_pool2d(regions, side).flatten(1).to(x.dtype)
+
+
+class RoIHead(nn.Module):
+    """Pool the boxes of each pathway, concatenate, classify.
+
+    Takes the features of any body that keeps a grid; tokens (N, T * H * W, C) become one by
+    `tokens.transpose(1, 2).unflatten(2, (T, H, W))`.
+
+    Args:
+        dims: channels of each pathway.
+        options: how boxes are cut out; the same for all pathways.
+        act: "softmax", "sigmoid" or "none"; applied while training too.
+        detach: no gradient goes below the classifier.
+
+    Shape: P tensors (N, C_p, T_p, H, W) and boxes (M, 5) -> scores (M, num_classes).
+    """
+
+    def __init__(
+        self,
+        dims: Sequence[int],
+        num_classes: int,
+        options: RoIOptions,
+        *,
+        dropout: float = 0.5,
+        act: str = "sigmoid",
+        detach: bool = False,
+    ) -> None:
+        super().__init__()
+        self.detach = detach
+        self.pool = RoIPool(options)
+        self.dropout = nn.Dropout(dropout)
+        self.projection = nn.Linear(sum(dims), num_classes)
+        self.act = head_act(act)
+
+    def forward(self, xs: list[Tensor], boxes: Tensor | None = None) -> Tensor:
+        boxes = check_boxes(boxes, clips=len(xs[0]))
+        x = self.dropout(torch.cat([self.pool(x, boxes) for x in xs], dim=1))
+        if self.detach:
+            x = x.detach()
+        return self.act(self.projection(x))
+
+
+class X3DRoIHead(nn.Module):
+    """`X3DHead` over boxes: expand, pool the boxes, project to `dim_out`, classify.
+
+    Its weights have the names and shapes of `X3DHead`, so that those learned on whole clips load.
+
+    Shape: [(N, dim_in, T, H, W)] and boxes (M, 5) -> scores (M, num_classes).
+    """
+
+    def __init__(
+        self,
+        dim_in: int,
+        dim_inner: int,
+        dim_out: int,
+        num_classes: int,
+        options: RoIOptions,
+        *,
+        dropout: float = 0.5,
+        act: str = "sigmoid",
+        detach: bool = False,
+        bn_lin5: bool = False,
+        norm: Norm = nn.BatchNorm3d,
+    ) -> None:
+        super().__init__()
+        self.detach = detach
+        # The attribute names are keys of published checkpoints.
+        self.conv_5 = nn.Conv3d(dim_in, dim_inner, 1, bias=False)
+        self.conv_5_bn = norm(dim_inner)
+        self.conv_5_relu = nn.ReLU(inplace=True)
+        self.pool = RoIPool(options)
+        self.lin_5 = nn.Conv3d(dim_inner, dim_out, 1, bias=False)
+        self.lin_5_bn = norm(dim_out) if bn_lin5 else nn.Identity()
+        self.lin_5_relu = nn.ReLU(inplace=True)
+        self.dropout = nn.Dropout(dropout)
+        self.projection = nn.Linear(dim_out, num_classes)
+        self.act = head_act(act)
+
+    def forward(self, xs: list[Tensor], boxes: Tensor | None = None) -> Tensor:
+        (x,) = xs
+        boxes = check_boxes(boxes, clips=len(x))
+        x = self.pool(self.conv_5_relu(self.conv_5_bn(self.conv_5(x))), boxes)
+        x = x[:, :, None, None, None]  # M C 1 1 1
+        x = self.lin_5_relu(self.lin_5_bn(self.lin_5(x)))
+        x = self.dropout(x.flatten(1))
+        if self.detach:
+            x = x.detach()
+        return self.act(self.projection(x))
+
+
+def check_boxes(boxes: Tensor | None, *, clips: int) -> Tensor:
+    """Raise ValueError unless `boxes` can be those of `clips` clips.
+
+    Values are read on the CPU only: elsewhere that would wait for the device.
+    """
+    if boxes is None:
+        raise ValueError(
+            f"this network classifies boxes: call net(pathways, boxes) with boxes {BOXES}; or "
+            "build one for whole clips (DETECTION.ENABLE False)"
+        )
+    if boxes.ndim != 2 or boxes.shape[1] != 5:
+        raise ValueError(f"boxes: expected {BOXES}, got {tuple(boxes.shape)}")
+    readable = boxes.device.type == "cpu" and not torch.compiler.is_compiling()
+    if readable and len(boxes):
+        # RoIAlign would read whatever lies beside the features.
+        low, high = boxes[:, 0].min().item(), boxes[:, 0].max().item()
+        if low < 0 or high >= clips:
+            wrong = low if low < 0 else high
+            raise ValueError(
+                f"boxes: the first column is the index of the clip, from 0 to {clips - 1} in a "
+                f"batch of {clips}, got {wrong:g}"
+            )
+    return boxes
