@@ -20,6 +20,7 @@ from slowfast.engine.optim import optimizer_from_cfg
 from slowfast.engine.schedule import Policy, schedule_from_cfg
 from slowfast.engine.step import Stepper
 from slowfast.models.build import build_model
+from slowfast.models.memory_layout import channels_last
 from slowfast.tasks.base import Task
 from slowfast.tasks.classification import Classification
 from slowfast.tasks.losses import make_loss
@@ -89,7 +90,7 @@ def build_network(cfg: Any, device: torch.device) -> nn.Module:
     torch.manual_seed(cfg.RNG_SEED)
     net = build_model(cfg).to(device)
     if cfg.MODEL.CHANNELS_LAST:
-        net = net.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+        net = channels_last(net)
     return net
 
 

@@ -8,23 +8,23 @@ from fvcore.common.config import CfgNode
 from fvcore.common.registry import Registry
 from torch import nn
 
-from slowfast.models import resnet, slowfast, x3d
+from slowfast.models import mvit, resnet, slowfast, x3d
 
 MODELS = Registry("MODEL.MODEL_NAME")
 MODELS._do_register("SlowFast", slowfast.video_resnet_from_cfg)
 MODELS._do_register("ResNet", resnet.video_resnet_from_cfg)
 MODELS._do_register("ResNet_nopool", resnet.video_resnet_from_cfg)
 MODELS._do_register("X3D", x3d.x3d_from_cfg)
+MODELS._do_register("MViT", mvit.mvit_from_cfg)
 # The recipes of another library describe the same networks under these names.
 MODELS._do_register("PTVSlowFast", slowfast.video_resnet_from_cfg)
 MODELS._do_register("PTVResNet", resnet.video_resnet_from_cfg)
 MODELS._do_register("PTVX3D", x3d.x3d_from_cfg)
+MODELS._do_register("PTVMViT", mvit.mvit_from_cfg)
 
 LATER = (
-    "MViT",
     "MaskMViT",
     "ContrastiveModel",
-    "PTVMViT",
     "PTVCSN",
     "PTVR2plus1D",
 )

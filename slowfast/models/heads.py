@@ -114,6 +114,39 @@ class X3DHead(nn.Module):
         return x.mean(dim=(1, 2, 3))
 
 
+class TransformerHead(nn.Module):
+    """Classify one vector a clip: the class token, or the mean of all tokens.
+
+    Args:
+        act: "softmax", "sigmoid" or "none"; applied in eval mode.
+        detach: no gradient goes below the classifier (linear probing).
+
+    Shape: (N, dim) -> (N, num_classes); logits while training, scores in eval mode.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        num_classes: int,
+        *,
+        dropout: float = 0.5,
+        act: str = "softmax",
+        detach: bool = False,
+    ) -> None:
+        super().__init__()
+        self.detach = detach
+        self.dropout = nn.Dropout(dropout)
+        self.projection = nn.Linear(dim, num_classes)
+        self.act = head_act(act)
+
+    def forward(self, x: Tensor, boxes: Tensor | None = None) -> Tensor:
+        x = self.dropout(x)
+        if self.detach:
+            x = x.detach()
+        x = self.projection(x)
+        return x if self.training else self.act(x)
+
+
 def head_act(name: str) -> nn.Module:
     """The module that MODEL.HEAD_ACT `name` stands for; it acts on the last dimension."""
     if name not in HEAD_ACTS:

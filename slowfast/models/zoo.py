@@ -12,10 +12,12 @@ from typing import Any
 from torch import nn
 
 from slowfast.models.input_spec import example_boxes, example_input
+from slowfast.models.mvit import mvit
 from slowfast.models.resnet import resnet
 from slowfast.models.roi_head import RoIOptions
 from slowfast.models.slowfast import slowfast
 from slowfast.models.x3d import x3d
+from slowfast.models.zoo_mvit import transformers
 
 __all__ = ["create_model", "example_boxes", "example_input", "list_models"]
 
@@ -47,11 +49,11 @@ def create_model(name: str, *, num_classes: int | None = None, **changes: Any) -
 
     Args:
         name: e.g. "slowfast_r50_8x8", "slow_r101_8x8", "i3d_nln_r50_8x8".
-        num_classes: default: 400, and 80 for `_ava`.
+        num_classes: default: 400, 80 for `_ava` and 1000 for images.
         changes: keyword arguments of the family's constructor that replace the entry's own:
             crop_size, num_frames, dropout, head_act, in_channels, alpha, beta_inv, ...; see
-            `slowfast.models.slowfast.slowfast`, `slowfast.models.resnet.resnet` and
-            `slowfast.models.x3d.x3d`.
+            `slowfast.models.slowfast.slowfast`, `slowfast.models.resnet.resnet`,
+            `slowfast.models.x3d.x3d` and `slowfast.models.mvit.mvit`.
 
     Raises:
         ValueError: there is no such name or argument; the nearest ones are given.
@@ -168,5 +170,6 @@ ZOO: dict[str, Entry] = {
     **_slowfast_entries(),
     **_resnet_entries(),
     **_x3d_entries(),
+    **{name: Entry(mvit, settings) for name, settings in transformers().items()},
     **_ava_entries(),
 }

@@ -1,4 +1,4 @@
-"""Initial weights of the convolutional networks."""
+"""Initial weights of the convolutional networks and of the transformers."""
 
 from __future__ import annotations
 
@@ -44,3 +44,29 @@ def init_resnet(
             final = getattr(module, "final_bn", None)
             if final is not None:
                 nn.init.zeros_(final.weight)
+
+
+def init_transformer(model: nn.Module, *, zero_rel_pos: bool = False) -> None:
+    """N(0, 0.02), cut at 2, for linear layers, tokens and positions; 1 for layer norms.
+
+    Biases start at 0.02, as those of the public networks do; convolutions keep PyTorch's own
+    start. Random numbers are drawn in the order of registration.
+
+    Args:
+        zero_rel_pos: relative positions start at zero.
+    """
+    for module in model.modules():
+        for name, parameter in module.named_parameters(recurse=False):
+            drawn = name.startswith(("cls_token", "pos_embed", "rel_pos_"))
+            if name.startswith("rel_pos_") and zero_rel_pos:
+                nn.init.zeros_(parameter)
+            elif drawn and parameter.requires_grad:  # fixed positions hold what they shall
+                nn.init.trunc_normal_(parameter, std=0.02)
+        if isinstance(module, nn.Linear):
+            nn.init.trunc_normal_(module.weight, std=0.02)
+        elif isinstance(module, nn.LayerNorm):
+            nn.init.ones_(module.weight)
+        else:
+            continue
+        if module.bias is not None:
+            nn.init.constant_(module.bias, 0.02)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,15 +14,28 @@ from torch import nn
 
 from slowfast.config import get_cfg, load_cfg, with_values
 from slowfast.engine.optim import Decay, optimizer_from_cfg, parameter_groups
-from slowfast.models.build import build_model
+from slowfast.models import build_model, create_model
 from slowfast.ops.norm import make_norm
 
 ROOT = Path(__file__).parents[2]
 CONTRACT = json.loads((ROOT / "tests" / "parity" / "schedules.json").read_text())["param_groups"]
 
 
+TRANSFORMERS = json.loads(
+    gzip.decompress((ROOT / "tests" / "parity" / "param_groups_mvit.json.gz").read_bytes())
+)["param_groups"]
+
+
 def small_net() -> nn.Module:
     return nn.Sequential(nn.Conv3d(3, 4, 1), nn.BatchNorm3d(4), nn.LayerNorm(4), nn.Linear(4, 2))
+
+
+def small_transformer() -> nn.Module:
+    with torch.device("meta"):
+        return create_model(
+            "mvit_v2_s_16x4", depth=2, crop_size=32, num_frames=4, absolute_positions=True,
+            dim_mul=[], head_mul=[], pool_q_stride=[], num_classes=3,
+        )  # fmt: skip
 
 
 def names_of(model: nn.Module, group: dict) -> list[str]:
@@ -28,24 +43,61 @@ def names_of(model: nn.Module, group: dict) -> list[str]:
     return [by_id[id(p)] for p in group["params"]]
 
 
-def test_groups_of_the_public_recipe() -> None:
-    """Names, order and decay of the groups that SLOWFAST_8x8_R50 trains with."""
-    expected = CONTRACT["Kinetics/SLOWFAST_8x8_R50"]
-    cfg = load_cfg(ROOT / "configs/Kinetics/SLOWFAST_8x8_R50.yaml", ["NUM_GPUS", "0"])
+def check_groups(name: str, expected: dict[str, Any]) -> None:
+    """Names, order, decay and learning rate of the groups that a recipe trains with."""
+    cfg = load_cfg(ROOT / f"configs/{name}.yaml", ["NUM_GPUS", "0"])
     with torch.device("meta"):
         net = build_model(cfg)
     optimizer = optimizer_from_cfg(net, cfg)
     assert type(optimizer).__name__ == expected["optimizer"]
     for key, value in expected["defaults"].items():
-        assert optimizer.defaults[key] == value
+        found = optimizer.defaults[key]
+        assert (list(found) if key == "betas" else found) == value
     assert len(optimizer.param_groups) == len(expected["groups"])
     for group, wanted in zip(optimizer.param_groups, expected["groups"], strict=True):
         names = names_of(net, group)
         assert group["weight_decay"] == wanted["weight_decay"]
+        assert group["layer_decay"] == pytest.approx(wanted["layer_decay"], rel=1e-6)
         assert len(names) == wanted["n"]
-        assert names[:5] == wanted["params"]
+        shown = wanted["params"]
+        assert names[: len(shown)] == shown
         joined = "\n".join(sorted(names)).encode()
         assert hashlib.sha1(joined).hexdigest() == wanted["sha1_sorted_names"]
+
+
+def test_groups_of_the_public_recipe() -> None:
+    check_groups("Kinetics/SLOWFAST_8x8_R50", CONTRACT["Kinetics/SLOWFAST_8x8_R50"])
+
+
+LARGE = [name for name in TRANSFORMERS if "_L_" in name]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=pytest.mark.slow) if n in LARGE else n for n in TRANSFORMERS],
+)
+def test_groups_of_transformers(name: str) -> None:
+    check_groups(name, TRANSFORMERS[name])
+
+
+def test_positions_are_spared() -> None:
+    """ZERO_DECAY_POS_CLS, which no recipe leaves at its default."""
+    net = small_transformer()
+    optimizer = optimizer_from_cfg(net, with_values(get_cfg(), {"SOLVER.WEIGHT_DECAY": 0.1}))
+    spared = [n for g in optimizer.param_groups if not g["weight_decay"] for n in names_of(net, g)]
+    tables = ("rel_pos_h", "rel_pos_w", "rel_pos_t")
+    positions = [f"blocks.{i}.attn.{table}" for i in range(2) for table in tables]
+    assert spared == ["cls_token", "pos_embed", *positions]
+
+
+def test_rates_grow_with_depth() -> None:
+    net = small_transformer()
+    groups = parameter_groups(net, Decay(0.1, layers=0.5))
+    rates = {name: g["layer_decay"] for g in groups for name in names_of(net, g)}
+    assert rates["cls_token"] == rates["patch_embed.proj.weight"] == 0.125
+    assert rates["blocks.0.norm1.weight"] == 0.25
+    assert rates["blocks.1.mlp.fc2.bias"] == 0.5
+    assert rates["norm.weight"] == rates["head.projection.bias"] == 1
 
 
 def test_batch_norm_comes_first_and_without_decay() -> None:
@@ -87,7 +139,7 @@ def test_frozen_parameters_are_in_no_group() -> None:
     ("key", "value", "message"),
     [
         ("SOLVER.OPTIMIZING_METHOD", "rmsprop", "OPTIMIZING_METHOD"),
-        ("SOLVER.LAYER_DECAY", 0.75, r"SOLVER\.LAYER_DECAY is 0\.75, which this version"),
+        ("SOLVER.LAYER_DECAY", 0.75, r"LAYER_DECAY is 0\.75, but Sequential has no layers"),
         ("SOLVER.LARS_ON", True, r"SOLVER\.LARS_ON is True, which this version"),
     ],
 )

@@ -116,3 +116,32 @@ def test_what_cannot_be_honoured_is_refused(
     options = [*tiny, *batch, "TRAIN.MIXED_PRECISION", "True", key, value]
     with pytest.raises(ValueError, match=message):
         train(load_cfg(CONFIG, options))
+
+
+@pytest.mark.parametrize("reversible", [False, True])
+def test_transformers_train(reversible: bool, tiny: list[str], tmp_path: Path) -> None:
+    """From a config to a checkpoint, with what their recipes use that others do not."""
+    changes = {
+        "MODEL.MODEL_NAME": "MViT",
+        "MODEL.ARCH": "mvit",
+        "MODEL.ACT_CHECKPOINT": "True",
+        "MVIT.DEPTH": "2",
+        "MVIT.EMBED_DIM": "16",
+        "MVIT.NUM_HEADS": "2",
+        "MVIT.PATCH_PADDING": "[1, 3, 3]",
+        "MVIT.POOL_KV_STRIDE_ADAPTIVE": "[1, 2, 2]",
+        "MVIT.CLS_EMBED_ON": str(not reversible),
+        "MVIT.REV.ENABLE": str(reversible),
+        "SOLVER.OPTIMIZING_METHOD": "adamw",
+        "SOLVER.LAYER_DECAY": "0.75",
+        "SOLVER.ZERO_WD_1D_PARAM": "True",
+        "SOLVER.MAX_EPOCH": "1",
+        "TRAIN.MIXED_PRECISION": "True",
+        "TRAIN.AMP_DTYPE": "bfloat16",
+    }
+    train(load_cfg(CONFIG, [*tiny, *(part for pair in changes.items() for part in pair)]))
+    content = read_checkpoint(tmp_path / "run" / "checkpoints" / "checkpoint_epoch_00001.pyth")
+    prefix = "rev_backbone.layers.1.F.attn" if reversible else "blocks.1.attn"
+    assert f"{prefix}.pool_k.weight" in content["model_state"]
+    rates = {group["layer_decay"] for group in content["optimizer_state"]["param_groups"]}
+    assert rates == {1.0, 0.75, 0.75**2, 0.75**3}

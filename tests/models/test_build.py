@@ -61,6 +61,7 @@ def test_nopool_keeps_all_frames(cfg_of: Any) -> None:
     [
         ("pytorchvideo/SLOWFAST_8x8_R50", "SLOWFAST_8x8_R50"),
         ("pytorchvideo/I3D_8x8_R50", "I3D_8x8_R50"),
+        ("pytorchvideo/MVIT_B_16x4_CONV", "MVIT_B_16x4_CONV"),
     ],
 )
 def test_recipes_of_the_other_library(theirs: str, ours: str, cfg_of: Any) -> None:
@@ -127,8 +128,8 @@ def test_recomputing_changes_nothing(name: str, kind: str, cfg_of: Any) -> None:
 
 
 def test_names_that_do_not_build(cfg_of: Any) -> None:
-    with pytest.raises(ValueError, match="'MViT' arrives in a later release; this one has SlowF"):
-        build_model(cfg_of("SLOW_4x16_R50", MODEL__MODEL_NAME="MViT"))
+    with pytest.raises(ValueError, match="'MaskMViT' arrives in a later release; this one has S"):
+        build_model(cfg_of("SLOW_4x16_R50", MODEL__MODEL_NAME="MaskMViT"))
     with pytest.raises(ValueError, match=r"'SlowFats' is not known; .*nearest: SlowFast"):
         build_model(cfg_of("SLOW_4x16_R50", MODEL__MODEL_NAME="SlowFats"))
     with pytest.raises(ValueError, match=r"needs MODEL\.ARCH 'slowfast', got 'slow'"):

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from slowfast.models.heads import ResNetHead, average
+from slowfast.models.heads import ResNetHead, TransformerHead, average
 
 
 def head(act: str = "softmax", **changes: object) -> ResNetHead:
@@ -74,3 +74,16 @@ def test_average_in_bfloat16(size: tuple[int, int, int]) -> None:
     got = average(x.bfloat16(), size)
     assert got.dtype == torch.bfloat16
     torch.testing.assert_close(got.float(), average(x, size), rtol=1e-2, atol=1e-2)
+
+
+def test_transformer_head() -> None:
+    x = torch.randn(2, 3, requires_grad=True)
+    net = TransformerHead(3, 4, dropout=0.0, act="sigmoid", detach=True)
+    logits = net(x)
+    torch.testing.assert_close(logits, net.projection(x))
+    torch.testing.assert_close(net.eval()(x), logits.sigmoid())
+    logits.sum().backward()
+    assert x.grad is None
+    assert net.projection.weight.grad is not None
+    with pytest.raises(ValueError, match=r"MODEL\.HEAD_ACT is 'relu'"):
+        TransformerHead(3, 4, act="relu")

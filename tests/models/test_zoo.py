@@ -44,11 +44,30 @@ RECIPES = {
     "x3d_s": "Kinetics/X3D_S",
     "x3d_m": "Kinetics/X3D_M",
     "x3d_l": "Kinetics/X3D_L",
+    "mvit_v1_b_16x4": "Kinetics/MVIT_B_16x4_CONV",
+    "mvit_v1_b_32x3": "Kinetics/MVIT_B_32x3_CONV",
+    "mvit_v1_b_in1k": "ImageNet/MVIT_B_16_CONV",
+    "mvit_v2_s_16x4": "Kinetics/MVITv2_S_16x4",
+    "mvit_v2_b_32x3": "Kinetics/MVITv2_B_32x3",
+    "mvit_v2_l_40x3": "Kinetics/MVITv2_L_40x3_test",
+    "mvit_v2_t_in1k": "ImageNet/MVITv2_T",
+    "mvit_v2_s_in1k": "ImageNet/MVITv2_S",
+    "mvit_v2_b_in1k": "ImageNet/MVITv2_B",
+    "rev_vit_s": "ImageNet/REV_VIT_S",
+    "rev_vit_b": "ImageNet/REV_VIT_B",
+    "rev_mvit_b_in1k": "ImageNet/REV_MVIT_B_16_CONV",
+    "rev_mvit_b_16x4": "Kinetics/REV_MVIT_B_16x4_CONV",
+    "vit_b_16x4": "masked_ssl/k400_VIT_B_16x4_FT",
+    "vit_l_16x4": "masked_ssl/k400_VIT_L_16x4_FT",
+    "vit_h_16x4": "masked_ssl/k400_VIT_H_16x4_FT",
+    "vit_b_in1k": "masked_ssl/in1k_VIT_B_MaskFeat_FT",
+    "vit_l_in1k": "masked_ssl/in1k_VIT_L_MaskFeat_FT",
     "slow_r50_4x16_ava": "AVA/SLOW_8x8_R50_SHORT",
     "slowfast_r50_32x2_ava": "AVA/SLOWFAST_32x2_R50_SHORT",
     "slowfast_nln_r101_32x2_ava": "AVA/c2/SLOWFAST_32x2_R101_50_50",
     "slowfast_nln_r101_64x2_ava": "AVA/c2/SLOWFAST_64x2_R101_50_50",
 }
+IMAGE_NETWORKS = [*list_models("*_in1k"), *list_models("rev_vit_*")]
 
 
 def layout(net: nn.Module) -> list[str]:
@@ -63,7 +82,12 @@ def layout(net: nn.Module) -> list[str]:
     return [*modules, *attention, *shapes, str(pools), str(net.input_spec)]
 
 
-QUICK = ("slowfast_r50_8x8", "slow_nln_r50_4x16", "c2d_nopool_r50_8x8", "i3d_r50_8x8", "x3d_s")
+QUICK = (
+    *("slowfast_r50_8x8", "slow_nln_r50_4x16", "c2d_nopool_r50_8x8", "i3d_r50_8x8", "x3d_s"),
+    *("mvit_v1_b_16x4", "mvit_v1_b_32x3", "mvit_v1_b_in1k", "mvit_v2_s_16x4", "mvit_v2_b_32x3"),
+    *("mvit_v2_t_in1k", "mvit_v2_s_in1k", "mvit_v2_b_in1k", "vit_b_16x4", "vit_b_in1k"),
+    *list_models("rev_*"),
+)
 
 
 def some(names: Iterable[str], quick: Container[str]) -> list[Any]:
@@ -79,10 +103,13 @@ def test_same_network_as_the_recipe(name: str, configs: Path) -> None:
     assert layout(ours) == layout(recipe)
 
 
-@pytest.mark.parametrize("name", some(list_models(), list_models("*_r18_*")))
+@pytest.mark.parametrize(
+    "name", some(list_models(), (*list_models("*_r18_*"), "mvit_v2_t_in1k", "rev_mvit_b_16x4"))
+)
 def test_every_name_builds_and_says_what_it_takes(name: str) -> None:
+    frames = 1 if name in IMAGE_NETWORKS else 8
     with torch.device("meta"):
-        net = create_model(name, num_classes=7, num_frames=8, crop_size=32).eval()
+        net = create_model(name, num_classes=7, num_frames=frames, crop_size=32).eval()
         assert net(example_input(net, batch=2), example_boxes(net, 2)).shape == (2, 7)
 
 

@@ -1,4 +1,4 @@
-"""Mirrors slowfast/ops/init.py; the order of draws is tested in models/test_video_resnet.py."""
+"""Mirrors slowfast/ops/init.py; of ResNets the order of draws is in models/test_video_resnet.py."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from slowfast.models.res_block import Bottleneck
-from slowfast.ops.init import init_resnet
+from slowfast.ops.init import init_resnet, init_transformer
 
 
 def net() -> nn.Module:
@@ -47,3 +47,19 @@ def test_a_zero_convolution_draws_no_random_numbers() -> None:
         nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
     nn.init.normal_(second[1].weight, std=0.01)
     assert torch.equal(first[1].weight, second[1].weight)
+
+
+def test_transformers_draw_in_the_order_of_registration() -> None:
+    model = nn.Sequential(nn.Linear(4, 3), nn.LayerNorm(3), nn.Linear(3, 2))
+    model.register_parameter("cls_token", nn.Parameter(torch.zeros(1, 1, 3)))
+    model[0].register_parameter("rel_pos_h", nn.Parameter(torch.ones(5, 2)))
+    model.register_parameter("pos_embed", nn.Parameter(torch.ones(1, 2, 3), requires_grad=False))
+    torch.manual_seed(7)
+    init_transformer(model, zero_rel_pos=True)
+    torch.manual_seed(7)
+    for parameter in (model.cls_token, model[0].weight, model[2].weight):
+        expected = nn.init.trunc_normal_(torch.empty(parameter.shape), std=0.02)
+        torch.testing.assert_close(parameter.data, expected)
+    assert (model[0].rel_pos_h == 0).all()
+    assert (model.pos_embed == 1).all(), "fixed"
+    assert all((m.bias == 0.02).all() for m in model)

@@ -79,3 +79,21 @@ def test_mvit_has_the_public_names_and_shapes(network: str, recipe: str) -> None
     assert {name: list(value.shape) for name, value in translated.state.items()} == expected
     value = state["blocks.3.attn.pool_k.norm_act.0.weight"]
     assert translated.state["blocks.3.attn.norm_k.weight"] is value
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("theirs", "ours"), [("mvit_v1_b", "mvit_v1_b_16x4"), ("mvit_v2_s", "mvit_v2_s_16x4")]
+)
+def test_mvit_gives_the_same_scores(theirs: str, ours: str) -> None:
+    torch.manual_seed(0)
+    other = getattr(torchvision.models.video, theirs)(num_classes=7).eval()
+    for parameter in other.parameters():  # positions start at zero, and would not matter
+        nn.init.normal_(parameter, std=0.1)
+    net = create_model(ours, num_classes=7, head_act="none").eval()
+    report = load_weights(net, other.state_dict(), source="m.pth")
+    assert report.complete
+    assert not report.unused
+    clip = torch.rand(1, 3, 16, 224, 224)
+    with torch.inference_mode():
+        torch.testing.assert_close(net([clip]), other(clip), rtol=1e-4, atol=1e-5)
