@@ -30,8 +30,8 @@ All recipes of `configs/`, with what a view costs (counted here, a multiply-add 
 recipe's test crop) and the accuracy and weights that were published for them by the authors of
 PySlowFast and PyTorchVideo. The accuracies are theirs: this project checks that networks, weights
 layouts, sampling and preprocessing are the same ([tests/parity](tests/parity)), and has not run
-Kinetics. Some of the addresses may be gone. This page is written by `slowfast complexity --table
-zoo`.
+Kinetics. Some of the addresses may be gone. The recipes of `configs/paper` are in
+[docs/complexity.md](docs/complexity.md). This page is written by `slowfast complexity --table zoo`.
 
 ## Load weights
 
@@ -82,7 +82,8 @@ def _table(folder: str, rows: Sequence[ZooRow]) -> str:
 
 
 def _cost(cost: Cost, crop: int) -> tuple[str, str]:
-    return f"{cost.params / 1e6:.2f}", f"{cost.gflops:.1f} at {crop}"
+    digits = 1 if cost.gflops >= 10 else 2
+    return f"{cost.params / 1e6:.2f}", f"{cost.gflops:.{digits}f} at {crop}"
 
 
 def _accuracy(row: ZooRow) -> str:

@@ -15,7 +15,7 @@ def test_a_recipe_with_and_without_weights() -> None:
         ZooRow("AVA/C", "8 x 8", 64, None, map=19.5, weights="https://x/c.pkl", note="v2.1"),
     ]
     page = render_zoo(rows)
-    figures = f"{cost.params / 1e6:.2f} | {cost.gflops:.1f} at 64"
+    figures = f"{cost.params / 1e6:.2f} | {cost.gflops:.2f} at 64"
     assert (
         f"| [A](configs/K/A.yaml) | 4 x 16 | {figures} | 72.4 / 90.2 | 10 x 3 "
         "| [a.pyth](https://x/a.pyth) |" in page
