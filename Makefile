@@ -27,8 +27,11 @@ $(READY): pyproject.toml $(CONSTRAINTS)
 demo: $(READY) ## make the built-in data set, train and test both networks, write the reports
 	$(RUN) tools/demo.py
 
+# More than four processes would only load PyTorch more often.
+PARALLEL := -n auto --maxprocesses 4 --dist worksteal
+
 test: $(READY) ## the tests (minutes)
-	$(RUN) -m pytest
+	$(RUN) -m pytest $(PARALLEL)
 
 test-slow: $(READY) ## the tests that take longer, the demo among them
 	$(RUN) -m pytest -m slow --timeout 1500

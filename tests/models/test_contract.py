@@ -43,11 +43,11 @@ QUICK = (
     "ImageNet/MVITv2_T",
     "ImageNet/REV_VIT_S",
     "ImageNet/REV_MVIT_B_16_CONV",
-    "masked_ssl/k400_VIT_B_16x4_FT",
-    "AVA/c2/SLOW_8x8_R50",
     "AVA/c2/SLOWFAST_32x2_R50",
 )
 SLOW = (
+    "masked_ssl/k400_VIT_B_16x4_FT",
+    "AVA/c2/SLOW_8x8_R50",
     "Kinetics/X3D_S",
     "Kinetics/SLOW_4x16_R50",
     "ImageNet/RES_R50",

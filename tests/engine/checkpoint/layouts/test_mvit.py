@@ -22,11 +22,12 @@ def ours(recipe: str) -> nn.Module:
     return build_model(load_cfg(RECIPES / f"{recipe}.yaml", ["MODEL.HEAD_ACT", "none"])).eval()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("network", "recipe"),
     [
         ("mvit_v1_b", "MVIT_B_16x4_CONV"),
-        pytest.param("mvit_v2_s", "MVITv2_S_16x4", marks=pytest.mark.slow),
+        ("mvit_v2_s", "MVITv2_S_16x4"),
     ],
 )
 def test_torchvision(network: str, recipe: str, lively: Callable[[nn.Module], nn.Module]) -> None:
