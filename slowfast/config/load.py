@@ -33,12 +33,7 @@ class Merged:
         for entry in entries:
             reason = why_retired(entry.path)
             if entry.path in KEYS:
-                key = KEYS[entry.path]
-                value = coerce(
-                    key, entry.value, text=entry.text, path=entry.path, origin=entry.origin
-                )
-                set_value(self.cfg, entry.path, value)
-                self.origins[entry.path] = entry.origin
+                self._set(entry, keep_default=ignore_unknown and entry.value in (None, "None"))
             elif reason:
                 LOGGER.warning("%s: %s is ignored: %s", entry.origin, entry.path, reason)
             elif entry.path in SECTION_NAMES and entry.value in (None, "", {}):
@@ -47,6 +42,19 @@ class Merged:
                 LOGGER.warning("%s: unknown key %s is ignored", entry.origin, entry.path)
             else:
                 raise _unknown(entry)
+
+    def _set(self, entry: Entry, *, keep_default: bool) -> None:
+        """Set a known key; ``keep_default``: of a value that can't be used, only warn."""
+        key, path, origin = KEYS[entry.path], entry.path, entry.origin
+        try:
+            value = coerce(key, entry.value, text=entry.text, path=path, origin=origin)
+        except ConfigError:
+            if not keep_default:
+                raise
+            LOGGER.warning("%s: %s is empty; the default is used", origin, path)
+            return
+        set_value(self.cfg, path, value)
+        self.origins[path] = origin
 
     def check(self) -> None:
         """Raise if a value or a pair of values can't be used."""
