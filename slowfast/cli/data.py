@@ -12,6 +12,7 @@ from slowfast.cli.errors import explain_errors
 from slowfast.data.check import check_videos
 from slowfast.data.datasets.kinetics import read_kinetics
 from slowfast.data.datasets.motions import make_motions
+from slowfast.paths import local_path
 
 EXAMPLE = """examples:
   %(prog)s motions --out data/motions                       1,440 clips in 12 classes
@@ -32,13 +33,18 @@ def _make(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> int:
+    if not Path(local_path(args.list)).is_file():
+        found = "a folder" if Path(args.list).is_dir() else "nothing"
+        raise ValueError(
+            f"--list {args.list}: expected a file with one 'path label' a line, found {found}"
+        )
     manifest = read_kinetics(Path(args.list), prefix=args.prefix, separator=args.separator)
     bad = 0
     results = check_videos(manifest, workers=args.workers)
-    for _, cause in tqdm(results, total=len(manifest), unit=" videos", disable=None):
+    for path, cause in tqdm(results, total=len(manifest), unit=" videos", disable=None):
         if cause:
             bad += 1
-            tqdm.write(cause)
+            tqdm.write(cause if Path(path).exists() else f"{cause}; check the list and --prefix")
     print(f"{len(manifest)} videos, {bad} cannot be read")
     return 1 if bad else 0
 
@@ -63,8 +69,8 @@ def parse_args(argv: Sequence[str] | None, program: str) -> argparse.Namespace:
 
     check = jobs.add_parser("check", help="decode every file of a list once")
     check.add_argument("--list", required=True, metavar="FILE", help="train.csv or the like")
-    check.add_argument("--prefix", default="", metavar="DIR", help="DATA.PATH_PREFIX")
-    check.add_argument("--separator", default=" ", help="DATA.PATH_LABEL_SEPARATOR (a space)")
+    check.add_argument("--prefix", default="", metavar="DIR", help="folder in front of each path")
+    check.add_argument("--separator", default=" ", help="between path and label (a space)")
     check.add_argument("--workers", type=int, default=2, help="processes (2)")
     check.set_defaults(action=_check)
     return parser.parse_args(argv)

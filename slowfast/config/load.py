@@ -10,7 +10,7 @@ from typing import Any
 
 from fvcore.common.config import CfgNode
 
-from slowfast.config.check import check_across_sections, derive
+from slowfast.config.check import check_across_sections, check_network, derive
 from slowfast.config.defaults import KEYS, SECTION_NAMES, get_cfg, get_value, set_value
 from slowfast.config.errors import ConfigError, did_you_mean, one_line
 from slowfast.config.retired import why_retired
@@ -111,14 +111,30 @@ def cfg_from_text(
     """The config that a checkpoint carries as YAML text, frozen.
 
     It is a finished config, of this or another version: unknown and retired keys are ignored
-    with a warning, nothing is derived anew, and keys are not checked against each other, since
-    the machine it was made for is not this one.
+    with a warning, nothing is derived anew, and its values are not checked: it has been used, and
+    the machine it was made for is not this one. Overrides are, by themselves and for what they
+    make of the network.
     """
     merged = Merged()
     merged.apply(read_text(text, name=name), ignore_unknown=True)
-    merged.apply(read_overrides(overrides))
+    was_sound = _is_sound(merged.cfg)
+    changed = read_overrides(overrides)
+    merged.apply(changed)
+    for path in {entry.path for entry in changed} & set(KEYS):
+        KEYS[path].validate(get_value(merged.cfg, path), path=path, origin=COMMAND_LINE)
+    if changed and was_sound:
+        check_network(merged.cfg)
     merged.cfg.freeze()
     return merged.cfg
+
+
+def _is_sound(cfg: CfgNode) -> bool:
+    """Whether the rules that a network is built by hold, as those of another version may not."""
+    try:
+        check_network(cfg)
+    except (ConfigError, TypeError):  # a value of another kind than the rules know
+        return False
+    return True
 
 
 def with_values(cfg: CfgNode, values: Mapping[str, Any]) -> CfgNode:

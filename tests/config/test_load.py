@@ -200,6 +200,20 @@ def test_a_checkpoint_config_of_another_version_loads(caplog: pytest.LogCaptureF
         cfg_from_text("_BASE_: a.yaml", name="net.pyth")
 
 
+def test_overrides_of_a_checkpoint_config_are_checked() -> None:
+    odd = "DATA: {NUM_FRAMES: 30}\nTRAIN: {BATCH_SIZE: 12}\nNUM_GPUS: 8\nRNG_SEED: -1\n"
+    cfg = cfg_from_text(odd, ["TEST.BATCH_SIZE", "3"])
+    assert (cfg.RNG_SEED, cfg.TEST.BATCH_SIZE) == (-1, 3), "what was used stays usable"
+    with pytest.raises(
+        ConfigError, match=r"^command line: TEST.NUM_ENSEMBLE_VIEWS is 0, but must be at least 1"
+    ):
+        cfg_from_text(odd, ["TEST.NUM_ENSEMBLE_VIEWS", "0"])
+    with pytest.raises(
+        ConfigError, match=r"'ResNet' has one pathway, but MODEL.ARCH is 'slowfast'"
+    ):
+        cfg_from_text(SLOW, ["MODEL.ARCH", "slowfast"])
+
+
 def test_empty_values_of_an_old_checkpoint_are_the_defaults(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
