@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 
 import torch
@@ -112,6 +113,18 @@ class X3DHead(nn.Module):
         if not self.training:
             x = self.act(x)
         return x.mean(dim=(1, 2, 3))
+
+
+def check_num_classes(value: object) -> None:
+    """Raise ValueError if a head cannot have so many classes."""
+    try:
+        count = operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        count = 0
+    if isinstance(value, bool) or count < 1:
+        raise ValueError(
+            f"num_classes (MODEL.NUM_CLASSES) is {value!r}, expected a whole number from 1"
+        )
 
 
 def head_act(name: str) -> nn.Module:
