@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
@@ -44,12 +45,14 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], Any]) -> None:
     try:
         _write(path, write)
     except OSError as error:
-        raise CheckpointError(_why_unwritten(path, error.strerror or str(error))) from error
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        reason = error.strerror or str(error)
+        raise CheckpointError(_why_unwritten(path, reason, full=full)) from error
     except RuntimeError as error:
         # torch.save's own writer: it notices only that less was written than it asked for.
         if not any(name in str(error) for name in ("inline_container", "PytorchStreamWriter")):
             raise
-        raise CheckpointError(_why_unwritten(path, "not all of it was written")) from error
+        raise CheckpointError(_why_unwritten(path, "only a part fitted", full=True)) from error
 
 
 def _write(path: Path, write: Callable[[BinaryIO], Any]) -> None:
@@ -70,12 +73,18 @@ def _write(path: Path, write: Callable[[BinaryIO], Any]) -> None:
         part.unlink(missing_ok=True)
 
 
-def _why_unwritten(path: Path, reason: str) -> str:
-    folder = next(each for each in path.absolute().parents if each.exists())
+def _why_unwritten(path: Path, reason: str, *, full: bool) -> str:
+    folder = next(each for each in path.absolute().parents if os.path.exists(each))
     free = shutil.disk_usage(folder).free / 1e6
+    advice = (
+        f"it needs more than the {free:,.1f} MB left in {folder}; make room there, or write to "
+        "another folder"
+        if full
+        else "write to another folder"
+    )
     return (
-        f"{path}: the checkpoint could not be saved ({reason}); {folder} has {free:,.1f} MB left. "
-        "Make room there, or write to another folder; what was saved before is as it was"
+        f"{path}: the checkpoint could not be saved ({reason}): {advice}. What was saved before is "
+        "as it was"
     )
 
 
