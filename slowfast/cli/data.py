@@ -11,10 +11,12 @@ from tqdm import tqdm
 from slowfast.cli.errors import explain_errors
 from slowfast.data.check import check_videos
 from slowfast.data.datasets.kinetics import read_kinetics
-from slowfast.data.datasets.motions import make_motions
+from slowfast.data.datasets.motions import CLASSES, make_motions
+from slowfast.paths import local_path
 
 EXAMPLE = """examples:
   %(prog)s motions --out data/motions                       1,440 clips in 12 classes
+  %(prog)s motions --out data/two --classes left right --picture 96 --frames 40
   %(prog)s check --list lists/train.csv --prefix /videos    name the files that are broken
 """
 
@@ -26,19 +28,37 @@ def main(argv: Sequence[str] | None = None, *, program: str = "slowfast data") -
 
 def _make(args: argparse.Namespace) -> int:
     sizes = tuple(args.sizes)
-    folder = make_motions(args.out, seed=args.seed, sizes=sizes, workers=args.workers)
+    if len(args.picture) > 2:
+        raise ValueError(
+            f"--picture: expected a width and a height, or one number, got {len(args.picture)}"
+        )
+    folder = make_motions(
+        args.out,
+        seed=args.seed,
+        sizes=sizes,
+        classes=args.classes,
+        size=(args.picture[0], args.picture[-1]),
+        frames=args.frames,
+        fps=args.fps,
+        workers=args.workers,
+    )
     print(f"{sum(sizes)} clips (train, val, test: {', '.join(map(str, sizes))}) in {folder}")
     return 0
 
 
 def _check(args: argparse.Namespace) -> int:
+    if not Path(local_path(args.list)).is_file():
+        found = "a folder" if Path(args.list).is_dir() else "nothing"
+        raise ValueError(
+            f"--list {args.list}: expected a file with one 'path label' a line, found {found}"
+        )
     manifest = read_kinetics(Path(args.list), prefix=args.prefix, separator=args.separator)
     bad = 0
     results = check_videos(manifest, workers=args.workers)
-    for _, cause in tqdm(results, total=len(manifest), unit=" videos", disable=None):
+    for path, cause in tqdm(results, total=len(manifest), unit=" videos", disable=None):
         if cause:
             bad += 1
-            tqdm.write(cause)
+            tqdm.write(cause if Path(path).exists() else f"{cause}; check the list and --prefix")
     print(f"{len(manifest)} videos, {bad} cannot be read")
     return 1 if bad else 0
 
@@ -52,19 +72,45 @@ def parse_args(argv: Sequence[str] | None, program: str) -> argparse.Namespace:
     )
     jobs = parser.add_subparsers(dest="job", metavar="JOB", required=True)
 
-    motions = jobs.add_parser("motions", help="make the built-in data set")
-    motions.add_argument("--out", type=Path, default=Path("data/motions"), metavar="DIR")
-    motions.add_argument("--seed", type=int, default=0)
-    motions.add_argument(
-        "--sizes", type=int, nargs=3, default=[960, 240, 240], metavar=("TRAIN", "VAL", "TEST")
+    motions = jobs.add_parser(
+        "motions",
+        help="make the built-in data set",
+        epilog="example: %(prog)s --out data/two --classes left right --picture 96 --frames 40",
     )
+    motions.add_argument("--out", type=Path, default=Path("data/motions"), metavar="DIR")
+    motions.add_argument("--seed", type=int, default=0, help="same seed, same clips (0)")
+    motions.add_argument(
+        "--sizes",
+        type=int,
+        nargs=3,
+        default=[960, 240, 240],
+        metavar=("TRAIN", "VAL", "TEST"),
+        help="clips of each split (960 240 240)",
+    )
+    motions.add_argument(
+        "--classes",
+        nargs="+",
+        default=list(CLASSES),
+        metavar="NAME",
+        help=f"the label is the place in this list (all: {' '.join(CLASSES)})",
+    )
+    motions.add_argument(
+        "--picture",
+        type=int,
+        nargs="+",
+        default=[64, 48],
+        metavar="N",
+        help="width and height, even pixels; one number: both (64 48)",
+    )
+    motions.add_argument("--frames", type=int, default=26, metavar="N", help="of a clip (26)")
+    motions.add_argument("--fps", type=int, default=30, metavar="N", help="frames per second (30)")
     motions.add_argument("--workers", type=int, default=2, help="processes (2)")
     motions.set_defaults(action=_make)
 
     check = jobs.add_parser("check", help="decode every file of a list once")
     check.add_argument("--list", required=True, metavar="FILE", help="train.csv or the like")
-    check.add_argument("--prefix", default="", metavar="DIR", help="DATA.PATH_PREFIX")
-    check.add_argument("--separator", default=" ", help="DATA.PATH_LABEL_SEPARATOR (a space)")
+    check.add_argument("--prefix", default="", metavar="DIR", help="folder in front of each path")
+    check.add_argument("--separator", default=" ", help="between path and label (a space)")
     check.add_argument("--workers", type=int, default=2, help="processes (2)")
     check.set_defaults(action=_check)
     return parser.parse_args(argv)

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from slowfast.config.errors import one_line
+from slowfast.log import FORMAT
 
 
 def explain_errors(program: str, action: Callable[[], int]) -> int:
@@ -15,3 +21,19 @@ def explain_errors(program: str, action: Callable[[], int]) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
+
+
+def log_error(log: Path, error: Exception) -> None:
+    """Add to the log of a run, in one line, what ended it; the console is told elsewhere.
+
+    In the process that started several, nothing else writes to the log.
+    """
+    if not log.parent.is_dir():
+        return  # the run never began
+    text = one_line(str(error))
+    if not isinstance(error, (ValueError, OSError)):
+        text = f"{type(error).__name__}: {text[:500]} (the traceback is on the console)"
+    record = logging.LogRecord("slowfast", logging.ERROR, "", 0, text, None, None)
+    line = logging.Formatter(FORMAT, datefmt="%m/%d %H:%M:%S").format(record)
+    with suppress(OSError), log.open("a") as file:  # a full disk may be what ended it
+        file.write(f"{line}\n")

@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import simplejson
 
 from slowfast.cli.errors import explain_errors
+from slowfast.data.readers.video_error import VideoError
 from slowfast.engine.predict import Predictor
 
 EXAMPLE = """examples:
@@ -23,6 +25,10 @@ def main(argv: Sequence[str] | None = None, *, program: str = "slowfast predict"
 
 
 def _predict(args: argparse.Namespace) -> int:
+    if args.top < 1:
+        raise ValueError(
+            f"--top is {args.top}, expected at least 1: it is how many classes to show"
+        )
     overrides = list(args.set or [])
     predictor = Predictor.from_checkpoint(
         args.checkpoint, cfg=args.cfg, overrides=overrides, device=args.device
@@ -32,11 +38,18 @@ def _predict(args: argparse.Namespace) -> int:
         try:
             prediction = predictor(video, top=args.top)
         except ValueError as error:  # one unreadable file must not cost the others
-            print(f"{video}: {error}" if str(video) not in str(error) else error, file=sys.stderr)
+            print(_explain(video, error), file=sys.stderr)
             failed += 1
             continue
         print(simplejson.dumps(prediction.as_dict()) if args.json else prediction)
     return 2 if failed else 0
+
+
+def _explain(video: str, error: ValueError) -> str:
+    said = error.fault if isinstance(error, VideoError) else str(error)
+    if not Path(video).exists():
+        said += "; check the path"
+    return said if video in said else f"{video}: {said}"
 
 
 def parse_args(argv: Sequence[str] | None, program: str) -> argparse.Namespace:

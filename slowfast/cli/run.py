@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from slowfast import dist
-from slowfast.cli.errors import explain_errors
+from slowfast.cli.errors import explain_errors, log_error
 from slowfast.config import dump_cfg, explain, load_cfg
 from slowfast.engine.build import device_from_cfg
 from slowfast.engine.test import test
@@ -47,7 +48,17 @@ def _run_all(args: argparse.Namespace) -> int:
         except Interrupted as stopped:
             print(stopped)
             return stopped.exit_code
+        except Exception as error:
+            log_error(_log_file(cfg), error)
+            raise
     return 0
+
+
+def _log_file(cfg: Any) -> Path:
+    """The log of this process, or of the first one that this one starts."""
+    first = cfg.SHARD_ID * max(cfg.NUM_GPUS, 1)
+    rank = int(os.environ.get("RANK", first))
+    return Path(cfg.OUTPUT_DIR) / (f"stdout_rank{rank}.log" if rank else "stdout.log")
 
 
 def _launch(cfg: Any, init_method: str | None) -> None:

@@ -49,8 +49,7 @@ def clips_per_process(cfg: CfgNode, stage: str) -> int:
 
 def check_across_sections(cfg: CfgNode) -> None:
     """Raise if two keys contradict each other; run once all files and overrides are merged."""
-    _check_pathways(cfg)
-    _check_stages(cfg)
+    check_network(cfg)
     _check_batches(cfg)
     _check_steps(cfg)
     if cfg.SHARD_ID >= cfg.NUM_SHARDS:
@@ -58,6 +57,12 @@ def check_across_sections(cfg: CfgNode) -> None:
             f"SHARD_ID ({cfg.SHARD_ID}) must be below NUM_SHARDS ({cfg.NUM_SHARDS}): "
             "machines are numbered from 0"
         )
+
+
+def check_network(cfg: CfgNode) -> None:
+    """Raise if keys contradict each other in what they say of the network and its input."""
+    _check_pathways(cfg)
+    _check_stages(cfg)
 
 
 def derive(cfg: CfgNode) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from fvcore.common.config import CfgNode
 
-from slowfast.config.check import check_across_sections, derive
+from slowfast.config.check import check_across_sections, check_network, derive
 from slowfast.config.defaults import KEYS, SECTION_NAMES, get_cfg, get_value, set_value
 from slowfast.config.errors import ConfigError, did_you_mean, one_line
 from slowfast.config.retired import why_retired
@@ -33,12 +33,7 @@ class Merged:
         for entry in entries:
             reason = why_retired(entry.path)
             if entry.path in KEYS:
-                key = KEYS[entry.path]
-                value = coerce(
-                    key, entry.value, text=entry.text, path=entry.path, origin=entry.origin
-                )
-                set_value(self.cfg, entry.path, value)
-                self.origins[entry.path] = entry.origin
+                self._set(entry, keep_default=ignore_unknown and entry.value in (None, "None"))
             elif reason:
                 LOGGER.warning("%s: %s is ignored: %s", entry.origin, entry.path, reason)
             elif entry.path in SECTION_NAMES and entry.value in (None, "", {}):
@@ -47,6 +42,19 @@ class Merged:
                 LOGGER.warning("%s: unknown key %s is ignored", entry.origin, entry.path)
             else:
                 raise _unknown(entry)
+
+    def _set(self, entry: Entry, *, keep_default: bool) -> None:
+        """Set a known key; ``keep_default``: of a value that can't be used, only warn."""
+        key, path, origin = KEYS[entry.path], entry.path, entry.origin
+        try:
+            value = coerce(key, entry.value, text=entry.text, path=path, origin=origin)
+        except ConfigError:
+            if not keep_default:
+                raise
+            LOGGER.warning("%s: %s is empty; the default is used", origin, path)
+            return
+        set_value(self.cfg, path, value)
+        self.origins[path] = origin
 
     def check(self) -> None:
         """Raise if a value or a pair of values can't be used."""
@@ -103,14 +111,30 @@ def cfg_from_text(
     """The config that a checkpoint carries as YAML text, frozen.
 
     It is a finished config, of this or another version: unknown and retired keys are ignored
-    with a warning, nothing is derived anew, and keys are not checked against each other, since
-    the machine it was made for is not this one.
+    with a warning, nothing is derived anew, and its values are not checked: it has been used, and
+    the machine it was made for is not this one. Overrides are, by themselves and for what they
+    make of the network.
     """
     merged = Merged()
     merged.apply(read_text(text, name=name), ignore_unknown=True)
-    merged.apply(read_overrides(overrides))
+    was_sound = _is_sound(merged.cfg)
+    changed = read_overrides(overrides)
+    merged.apply(changed)
+    for path in {entry.path for entry in changed} & set(KEYS):
+        KEYS[path].validate(get_value(merged.cfg, path), path=path, origin=COMMAND_LINE)
+    if changed and was_sound:
+        check_network(merged.cfg)
     merged.cfg.freeze()
     return merged.cfg
+
+
+def _is_sound(cfg: CfgNode) -> bool:
+    """Whether the rules that a network is built by hold, as those of another version may not."""
+    try:
+        check_network(cfg)
+    except (ConfigError, TypeError):  # a value of another kind than the rules know
+        return False
+    return True
 
 
 def with_values(cfg: CfgNode, values: Mapping[str, Any]) -> CfgNode:

@@ -27,8 +27,8 @@ class Key:
         check: must hold for the value (not asked about None).
         rule: ``check`` in words, for the error and the reference page.
         choices: the names it may hold; the error of any other shows the nearest.
-        kinds: types it may hold, tried in order; empty: that of the default. None is always
-            accepted for text and lists, because public files leave paths empty.
+        kinds: types it may hold, tried in order; empty: that of the default. None only where it
+            is the default or listed here, for keys that public files leave empty.
     """
 
     name: str
@@ -42,7 +42,11 @@ class Key:
     @property
     def accepts(self) -> tuple[type, ...]:
         kinds = self.kinds or (type(self.default),)
-        return (*kinds, type(None)) if {str, list} & set(kinds) else kinds
+        return kinds if type(self.default) in kinds else (*kinds, type(self.default))
+
+    def takes(self, value: Any) -> bool:
+        """Whether a value of the right type keeps the rule."""
+        return value in self.choices if self.choices else self.check(value)
 
     def validate(self, value: Any, *, path: str, origin: str) -> None:
         """Raise if the value, already of the right type, breaks the rule.

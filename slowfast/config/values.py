@@ -30,7 +30,7 @@ def coerce(key: Key, value: Any, *, text: str | None, path: str, origin: str) ->
     """The value as the key's type.
 
     What public files do is accepted: an int for a float, a tuple for a list, ``1e-5`` (text in
-    YAML 1.1), a quoted list, ``inf``.
+    YAML 1.1), a quoted list, ``inf``, nothing or ``None`` for an empty text.
 
     Args:
         key: the key to set.
@@ -39,6 +39,10 @@ def coerce(key: Key, value: Any, *, text: str | None, path: str, origin: str) ->
         path: the full key, for the error.
         origin: the file and line, for the error.
     """
+    if isinstance(value, str) and value == "None":
+        value = None
+    if value is None and type(None) not in key.accepts and str in key.accepts and key.takes(""):
+        return ""
     for kind in key.accepts:
         try:
             return _READERS[kind](value, text)
@@ -46,12 +50,22 @@ def coerce(key: Key, value: Any, *, text: str | None, path: str, origin: str) ->
             continue
     wanted = " or ".join(KIND_NAMES[kind] for kind in key.accepts if kind is not type(None))
     hint = " Put quotes around it." if isinstance(value, bool) and str in key.accepts else ""
+    if value is None:
+        hint = _instead_of_nothing(key)
     raise ConfigError(
         one_line(
             f"{origin}: {path}: expected {wanted}, found {_shown(value)}.{hint} "
             f"It sets: {key.doc} Default: {key.default!r}."
         )
     )
+
+
+def _instead_of_nothing(key: Key) -> str:
+    if key.choices:
+        return f" Write one of {', '.join(map(repr, key.choices))}."
+    if list in key.accepts and key.takes([]):
+        return " Write [] for an empty list."
+    return f" Write {key.rule}." if key.rule else ""
 
 
 def literal(text: str) -> Any:

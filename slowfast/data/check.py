@@ -31,5 +31,5 @@ def _check(path: str, *, max_pixels: int) -> tuple[str, str]:
             for _ in source.frames(range(source.num_frames)):
                 pass
     except VideoError as error:
-        return path, str(error)
+        return path, error.fault
     return path, ""

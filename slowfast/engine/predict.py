@@ -94,7 +94,9 @@ class Predictor:
 
         Raises:
             CheckpointError: the file cannot be read, or has no config and none was given.
+            ValueError: there is no such device, or an override cannot be used.
         """
+        where = _device(device)
         content = read_checkpoint(path)
         if cfg is not None:
             settings = load_cfg(cfg, overrides=overrides)
@@ -105,7 +107,6 @@ class Predictor:
                 f"{path}: the checkpoint carries no config; pass the YAML it was trained with "
                 "(--cfg FILE, or cfg= in Python)"
             )
-        where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         settings = with_values(settings, {"NUM_GPUS": int(where.type == "cuda")})
         task = build_task(settings)
         net = build_network(settings, where)
@@ -156,3 +157,26 @@ class Predictor:
             scores=best.values.tolist(),
             views=len(views),
         )
+
+
+def _device(name: str | torch.device | None) -> torch.device:
+    """The device of that name; the first GPU if there is one, else the CPU, for None.
+
+    Raises:
+        ValueError: there is no such device here.
+    """
+    found = torch.cuda.device_count()
+    try:
+        device = torch.device(name or ("cuda" if found else "cpu"))
+    except RuntimeError:
+        raise ValueError(
+            f"device is {name!r}, expected 'cpu', 'cuda' or such as 'cuda:1'"
+        ) from None
+    if device.type == "cuda" and (device.index or 0) >= found:
+        raise ValueError(
+            f"device is {str(device)!r}, but PyTorch finds {found} CUDA device(s) here; "
+            "use 'cpu' or another"
+        )
+    if device.type not in ("cpu", "cuda"):
+        raise ValueError(f"device is {str(device)!r}, expected 'cpu', 'cuda' or such as 'cuda:1'")
+    return device

@@ -15,6 +15,7 @@ from slowfast import dist
 from slowfast.config import dump_cfg
 from slowfast.data.manifest import Manifest
 from slowfast.engine.journal import Journal
+from slowfast.engine.support import warn_of_unused
 from slowfast.log import LOGGER, setup_logging
 from slowfast.version import __version__
 
@@ -45,6 +46,7 @@ def open_run(cfg: Any) -> Journal:
         device or platform.machine(),
         folder.resolve(),
     )
+    warn_of_unused(cfg)
     board = None
     if cfg.TENSORBOARD.ENABLE:
         name = cfg.TENSORBOARD.LOG_DIR or f"runs-{cfg.TRAIN.DATASET}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 
 import torch
@@ -145,6 +146,18 @@ class TransformerHead(nn.Module):
             x = x.detach()
         x = self.projection(x)
         return x if self.training else self.act(x)
+
+
+def check_num_classes(value: object) -> None:
+    """Raise ValueError if a head cannot have so many classes."""
+    try:
+        count = operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        count = 0
+    if isinstance(value, bool) or count < 1:
+        raise ValueError(
+            f"num_classes (MODEL.NUM_CLASSES) is {value!r}, expected a whole number from 1"
+        )
 
 
 def head_act(name: str) -> nn.Module:

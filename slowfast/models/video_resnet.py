@@ -15,7 +15,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from slowfast.models.heads import ResNetHead, Size
+from slowfast.models.heads import ResNetHead, Size, check_num_classes
 from slowfast.models.input_spec import InputSpec
 from slowfast.models.lateral import Lateral
 from slowfast.models.pathway import BlockOptions, Pathway
@@ -38,6 +38,9 @@ class HeadOptions:
     zero_init_final_bn: bool = True
     zero_init_final_conv: bool = False
     roi: RoIOptions | None = None  # classify boxes, not clips
+
+    def __post_init__(self) -> None:
+        check_num_classes(self.num_classes)
 
 
 class VideoResNet(nn.Module):

@@ -11,6 +11,7 @@ from typing import Any
 
 from torch import nn
 
+from slowfast.models.heads import check_num_classes
 from slowfast.models.input_spec import example_boxes, example_input
 from slowfast.models.mvit import mvit
 from slowfast.models.resnet import resnet
@@ -70,6 +71,7 @@ def create_model(name: str, *, num_classes: int | None = None, **changes: Any) -
             hint = f"; did you mean {', '.join(near)}?" if near else "."
             raise ValueError(f"{name} takes no {key!r}{hint} It takes {', '.join(allowed)}")
     if num_classes is not None:
+        check_num_classes(num_classes)
         changes["num_classes"] = num_classes
     return entry.make(**{**entry.settings, **changes})
 

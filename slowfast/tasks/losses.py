@@ -27,10 +27,22 @@ def make_loss(name: str, *, label_smoothing: float = 0.0) -> Loss:
             logits, labels, label_smoothing=label_smoothing
         )
     if name == "bce_logit":
-        return lambda logits, labels: F.binary_cross_entropy_with_logits(logits, labels.float())
+        return _bce_logit
     near = difflib.get_close_matches(name, LOSSES, n=2, cutoff=0.3)
     hint = f"did you mean {' or '.join(map(repr, near))}?" if near else "choose one of these"
+    if name == "bce":
+        hint = "for lists with one class number a video set cross_entropy"
     raise ValueError(
         f"MODEL.LOSS_FUNC is {name!r}, but classification is trained with one of "
         f"{', '.join(LOSSES)}; {hint}"
     )
+
+
+def _bce_logit(logits: Tensor, labels: Tensor) -> Tensor:
+    if labels.shape != logits.shape:
+        raise ValueError(
+            "MODEL.LOSS_FUNC is 'bce_logit', which needs a 0 or 1 for each of the "
+            f"{logits.shape[-1]} classes, but the data gives one class number a video, as lists "
+            "in the format of Kinetics do; set it to 'cross_entropy'"
+        )
+    return F.binary_cross_entropy_with_logits(logits, labels.float())

@@ -82,7 +82,7 @@ def _title(run: RunFiles) -> str:
     arch = run.setting("MODEL.ARCH") or run.model.get("arch") or ""
     if arch and arch.lower() != str(network).lower():
         network = f"{network} ({arch})"
-    data = Path(str(run.setting("DATA.PATH_TO_DATA_DIR", ""))).name
+    data = Path(str(run.setting("DATA.PATH_TO_DATA_DIR") or "")).name
     return f"{network} on {data}" if data else str(network)
 
 

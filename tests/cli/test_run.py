@@ -111,3 +111,27 @@ def test_gpus_that_are_not_there_are_one_line(
     captured = capsys.readouterr()
     assert captured.err.count("\n") == 1
     assert "set NUM_GPUS 0 to run on the CPU" in captured.err
+
+
+def test_what_ends_a_run_is_in_its_log_too(
+    tiny: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = [*tiny, "MODEL.LOSS_FUNC", "bce_logit", "TEST.ENABLE", "False"]
+    assert run(["--cfg", str(CONFIG), *options]) == 2
+    captured = capsys.readouterr()
+    said = captured.err.removeprefix("slowfast run: ")
+    assert said.startswith("MODEL.LOSS_FUNC is 'bce_logit'")
+    assert "MODEL.LOSS_FUNC" not in captured.out
+    last = (tmp_path / "run" / "stdout.log").read_text().splitlines()[-1]
+    assert last.endswith(f"[ERROR] {said.strip()}")
+
+
+def test_a_run_that_cannot_go_on_says_so_in_the_log_that_is_there(
+    tiny: list[str], tmp_path: Path
+) -> None:
+    (tmp_path / "run").mkdir()
+    options = [*tiny, "NUM_GPUS", "64", "TRAIN.BATCH_SIZE", "64", "TEST.BATCH_SIZE", "64"]
+    assert run(["--cfg", str(CONFIG), *options]) == 2
+    lines = (tmp_path / "run" / "stdout.log").read_text().splitlines()
+    assert len(lines) == 1
+    assert "[ERROR] NUM_GPUS is 64, but PyTorch finds" in lines[0]

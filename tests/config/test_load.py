@@ -63,6 +63,9 @@ def test_a_file_overrides_the_defaults_and_words_override_the_file(write: Write)
         ("CONTRASTIVE.DELTA_CLIPS_MIN", "-.inf", float("-inf")),
         ("DATA.IN22k_VAL_IN1K", "''", ""),
         ("DATA.PATH_PREFIX", "", None),
+        ("DATA.CLASS_NAMES_FILE", "", ""),
+        ("TRAIN.CHECKPOINT_FILE_PATH", "None", ""),
+        ("AUG.AA_TYPE", "~", ""),
         ("DATA.PATH_PREFIX", "2024-01-01", "2024-01-01"),
         ("TASK", "007", "007"),
         ("TASK", "'no'", "no"),
@@ -106,6 +109,7 @@ def test_values_as_public_files_write_them(
         ("OUTPUT_DIR", "2024", "2024"),
         ("TRAIN.CHECKPOINT_FILE_PATH", "", ""),
         ("DATA.PATH_PREFIX", "None", None),
+        ("TEST.PREDICTIONS", "None", ""),
         ("TEST.DATASET", "'ssv2'", "ssv2"),
         ("SOLVER.CLIP_GRAD_L2NORM", "None", None),
     ],
@@ -194,6 +198,30 @@ def test_a_checkpoint_config_of_another_version_loads(caplog: pytest.LogCaptureF
     assert "net.pyth:2: PREFETCH.ENABLE is ignored: batches are always prefetched" in caplog.text
     with pytest.raises(ConfigError, match=r"net.pyth:1: _BASE_ can only be used in files"):
         cfg_from_text("_BASE_: a.yaml", name="net.pyth")
+
+
+def test_overrides_of_a_checkpoint_config_are_checked() -> None:
+    odd = "DATA: {NUM_FRAMES: 30}\nTRAIN: {BATCH_SIZE: 12}\nNUM_GPUS: 8\nRNG_SEED: -1\n"
+    cfg = cfg_from_text(odd, ["TEST.BATCH_SIZE", "3"])
+    assert (cfg.RNG_SEED, cfg.TEST.BATCH_SIZE) == (-1, 3), "what was used stays usable"
+    with pytest.raises(
+        ConfigError, match=r"^command line: TEST.NUM_ENSEMBLE_VIEWS is 0, but must be at least 1"
+    ):
+        cfg_from_text(odd, ["TEST.NUM_ENSEMBLE_VIEWS", "0"])
+    with pytest.raises(
+        ConfigError, match=r"'ResNet' has one pathway, but MODEL.ARCH is 'slowfast'"
+    ):
+        cfg_from_text(SLOW, ["MODEL.ARCH", "slowfast"])
+
+
+def test_empty_values_of_an_old_checkpoint_are_the_defaults(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with caplog.at_level(logging.WARNING, logger="slowfast"):
+        cfg = cfg_from_text("MODEL: {ARCH: }\nSOLVER: {BETAS: }\nAUG: {AA_TYPE: }", name="net.pyth")
+    assert (cfg.MODEL.ARCH, cfg.SOLVER.BETAS) == ("slowfast", [0.9, 0.999])
+    assert cfg.AUG.AA_TYPE == "", "where nothing can be meant, it is"
+    assert "net.pyth:2: SOLVER.BETAS is empty; the default is used" in caplog.text
 
 
 def test_with_values_is_a_frozen_copy(write: Write) -> None:

@@ -211,6 +211,31 @@ def test_command_lines(write: Write, words: list[str], message: str) -> None:
     assert message in error_of(write(""), words)
 
 
+@pytest.mark.parametrize(
+    ("key", "kind", "advice"),
+    [
+        ("MODEL.MODEL_NAME", "text", "Write one of 'SlowFast', 'ResNet'"),
+        ("MODEL.LOSS_FUNC", "text", "Write one of 'cross_entropy'"),
+        ("TRAIN.DATASET", "text", "Write one of 'kinetics'"),
+        ("TEST.DATASET", "text", "Write one of 'kinetics'"),
+        ("OUTPUT_DIR", "text", "Write a folder ('.' is the current one)."),
+        ("DATA.PATH_LABEL_SEPARATOR", "text", "Write at least one character."),
+        ("DATA.STD", "a list", "Write a list of numbers above 0."),
+        ("DATA.TRAIN_JITTER_SCALES", "a list", "Write two numbers, the lower first."),
+        ("DATA.INPUT_CHANNEL_NUM", "a list", "Write a list of whole numbers from 1."),
+        ("SOLVER.BETAS", "a list", "Write two numbers from 0 to below 1."),
+        ("TRAIN.CHECKPOINT_CLEAR_NAME_PATTERN", "a list", "Write [] for an empty list."),
+        ("RESNET.SPATIAL_STRIDES", "a list", "Write four lists (s2 to s5)"),
+        ("NONLOCAL.LOCATION", "a list", "Write four lists (s2 to s5)"),
+    ],
+)
+def test_nothing_where_something_is_needed(write: Write, key: str, kind: str, advice: str) -> None:
+    for message in (error_of(write(f"{key}:\n")), error_of(write(f"{key}: None\n"))):
+        assert message.startswith(f"a.yaml:1: {key}: expected {kind}, found nothing. {advice}")
+    message = error_of(write(""), [key, "None"])
+    assert message.startswith(f"command line: {key}: expected {kind}, found nothing. {advice}")
+
+
 @pytest.mark.parametrize("path", KEYS)
 def test_no_value_breaks_a_check(path: str) -> None:
     """Whatever stands in a file is taken or refused with the key's name, never a traceback."""

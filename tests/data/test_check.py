@@ -34,5 +34,16 @@ def test_the_command_ends_with_a_count(
     assert "12 videos, 0 cannot be read" in capsys.readouterr().out
     assert main([*line, "--list", str(tmp_path / "none.csv")]) == 1
     out = capsys.readouterr().out
-    assert "missing.mp4" in out
+    assert "missing.mp4: expected a video file, found nothing; check the list and --prefix\n" in out
+    assert "DATA." not in out
     assert "1 videos, 1 cannot be read" in out
+
+
+def test_a_missing_list_is_named_as_the_option(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, found in (("none.csv", "nothing"), ("", "a folder")):
+        assert main(["check", "--list", str(tmp_path / name)]) == 2
+        said = capsys.readouterr().err
+        assert f"--list {tmp_path / name}: expected a file with one 'path label' a line" in said
+        assert said.endswith(f"found {found}\n")

@@ -9,6 +9,7 @@ import av
 import numpy as np
 import pytest
 
+from slowfast.cli.data import main
 from slowfast.data.datasets.motions import (
     CLASSES,
     Settings,
@@ -209,3 +210,39 @@ def test_settings_that_cannot_be(tmp_path: Path, wrong: dict, message: str) -> N
     with pytest.raises(ValueError, match=message):
         make_motions(tmp_path / "new", **wrong)
     assert not (tmp_path / "new").exists()
+
+
+def test_the_command_makes_what_it_is_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = ["motions", "--out", str(tmp_path), "--sizes", "2", "0", "0", "--workers", "0"]
+    options = ["--classes", "up", "left", "--picture", "96", "--frames", "9", "--fps", "12"]
+    assert main([*line, *options]) == 0
+    assert "2 clips (train, val, test: 2, 0, 0)" in capsys.readouterr().out
+    assert (tmp_path / "classes.txt").read_text() == "up\nleft\n"
+    assert decode(tmp_path / "train" / "00001_left.mp4").shape == (9, 96, 96, 3)
+    with av.open(str(tmp_path / "train" / "00000_up.mp4")) as container:
+        assert container.streams.video[0].average_rate == 12
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--classes", "lft"], "got lft. Did you mean left for 'lft'?"),
+        (["--classes", "up", "up"], "each once; got up, up"),
+        (["--picture", "64", "47"], "even width and height of at least 16 pixels, got 64x47"),
+        (["--picture", "8"], "even width and height of at least 16 pixels, got 8x8"),
+        (["--picture", "64", "48", "3"], "--picture: expected a width and a height, or one number"),
+        (["--frames", "0"], "frames and fps of at least 1"),
+        (["--fps", "-5"], "frames and fps of at least 1"),
+        (["--sizes", "-1", "0", "0"], "expected sizes of at least 0"),
+    ],
+)
+def test_options_that_cannot_be_are_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], message: str
+) -> None:
+    assert main(["motions", "--out", str(tmp_path / "set"), *words]) == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert said.count("\n") == 1
+    assert not (tmp_path / "set").exists()

@@ -166,3 +166,12 @@ def test_unknown_name_and_unknown_argument() -> None:
         create_model("slow_r50_8x8", drop_out=0.1)
     with pytest.raises(ValueError, match="takes no 'arch'"):
         create_model("slow_r50_8x8", arch="i3d")
+
+
+@pytest.mark.parametrize(
+    "name", ["slowfast_r50_8x8", "c2d_r50_8x8", "x3d_xs", "slowfast_r50_32x2_ava"]
+)
+@pytest.mark.parametrize("value", ["a", 0, -1, 2.5, True])
+def test_classes_are_a_whole_number(name: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=rf"num_classes .* is {value!r}, expected a whole number"):
+        create_model(name, num_classes=value)

@@ -32,3 +32,15 @@ def test_soft_targets_with_all_weight_on_one_class_are_hard_targets() -> None:
 def test_unknown_loss_gets_the_nearest_name() -> None:
     with pytest.raises(ValueError, match=r"LOSS_FUNC is 'crossentropy'.*did you mean 'cross_entr"):
         make_loss("crossentropy")
+
+
+def test_binary_losses_need_a_label_for_each_class() -> None:
+    loss = make_loss("bce_logit")
+    assert loss(torch.zeros(2, 8), torch.ones(2, 8)).item() == pytest.approx(math.log(2))
+    with pytest.raises(
+        ValueError, match=r"LOSS_FUNC is 'bce_logit', which needs a 0 or 1 for each of the 8 cl"
+    ) as caught:
+        loss(torch.zeros(2, 8), torch.tensor([1, 3]))
+    assert "set it to 'cross_entropy'" in str(caught.value)
+    with pytest.raises(ValueError, match=r"LOSS_FUNC is 'bce'.*one class number a video set cross"):
+        make_loss("bce")

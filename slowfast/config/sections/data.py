@@ -22,8 +22,18 @@ def _range(value: list[float]) -> bool:
 
 
 FILES = (
-    Key("PATH_TO_DATA_DIR", "", "Folder of train.csv, val.csv and test.csv."),
-    Key("PATH_PREFIX", "", "Folder put in front of each path of a list."),
+    Key(
+        "PATH_TO_DATA_DIR",
+        "",
+        "Folder of train.csv, val.csv and test.csv.",
+        kinds=(str, type(None)),
+    ),
+    Key(
+        "PATH_PREFIX",
+        "",
+        "Folder put in front of each path of a list.",
+        kinds=(str, type(None)),
+    ),
     Key(
         "PATH_LABEL_SEPARATOR",
         " ",
@@ -213,14 +223,14 @@ COLOUR = (
         "MEAN",
         [0.45, 0.45, 0.45],
         "Subtracted from each channel, of pixels from 0 to 1.",
-        check=numbers(),
+        check=lambda value: bool(value) and numbers()(value),
         rule="a list of numbers",
     ),
     Key(
         "STD",
         [0.225, 0.225, 0.225],
         "What each channel is divided by after that.",
-        check=lambda value: numbers()(value) and all(each > 0 for each in value),
+        check=lambda value: bool(value) and numbers()(value) and min(value) > 0,
         rule="a list of numbers above 0",
     ),
     Key("REVERSE_INPUT_CHANNEL", False, "Turn RGB into BGR, as the last step."),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from slowfast.config.schema import Key, Section, above, at_least, between, texts
 
 NAMES = "a list of file names"
+TEXT_OR_NONE = (str, type(None))
+LIST_OR_NONE = (list, type(None))
 DETECTION = Section(
     "DETECTION",
     "A head on regions of interest.",
@@ -31,16 +33,18 @@ AVA = Section(
     "AVA",
     "Files and boxes of AVA, or of data in its format (1705.08421).",
     (
-        Key("FRAME_DIR", "", "Folder of the frames, one folder a video."),
-        Key("FRAME_LIST_DIR", "", "Folder of the lists of frames."),
+        Key("FRAME_DIR", "", "Folder of the frames, one folder a video.", kinds=TEXT_OR_NONE),
+        Key("FRAME_LIST_DIR", "", "Folder of the lists of frames.", kinds=TEXT_OR_NONE),
         Key("TRAIN_LISTS", ["train.csv"], "Lists of training frames.", texts, NAMES),
         Key("TEST_LISTS", ["val.csv"], "Lists of test frames.", texts, NAMES),
-        Key("ANNOTATION_DIR", "", "Folder of boxes, label map and exclusions."),
+        Key("ANNOTATION_DIR", "", "Folder of boxes, label map and exclusions.",
+            kinds=TEXT_OR_NONE),
         Key("TRAIN_GT_BOX_LISTS", ["ava_train_v2.2.csv"], "Annotated training boxes.",
             texts, NAMES),
-        Key("TRAIN_PREDICT_BOX_LISTS", [], "Detected boxes to train on as well.", texts, NAMES),
+        Key("TRAIN_PREDICT_BOX_LISTS", [], "Detected boxes to train on as well.", texts, NAMES,
+            kinds=LIST_OR_NONE),
         Key("TEST_PREDICT_BOX_LISTS", ["ava_val_predicted_boxes.csv"], "Detected boxes to test on.",
-            texts, NAMES),
+            texts, NAMES, kinds=LIST_OR_NONE),
         Key("DETECTION_SCORE_THRESH", 0.9, "Least score of a detected box.",
             between(0, 1), "from 0 to 1"),
         Key("GROUNDTRUTH_FILE", "ava_val_v2.2.csv", "Annotated boxes to evaluate against."),

@@ -45,8 +45,8 @@ MODEL = Section(
         Key(
             "DROPCONNECT_RATE",
             0.0,
-            "Probability of dropping the residual branch of the last block; grows from 0 with "
-            "depth.",
+            "Probability of dropping a residual branch in public files; it changes nothing, here "
+            "and there.",
             check=lambda value: 0 <= value < 1,
             rule="from 0 to below 1",
         ),

@@ -50,7 +50,13 @@ RUN = Section(
             check=at_least(0),
             rule="at least 0",
         ),
-        Key("OUTPUT_DIR", ".", "Folder of logs, checkpoints, predictions and the report."),
+        Key(
+            "OUTPUT_DIR",
+            ".",
+            "Folder of logs, checkpoints, predictions and the report.",
+            check=lambda value: len(value) > 0,
+            rule="a folder ('.' is the current one)",
+        ),
         Key(
             "TASK",
             "",

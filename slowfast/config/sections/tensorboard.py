@@ -1,4 +1,4 @@
-"""TENSORBOARD: curves, confusion matrix, feature maps and Grad-CAM."""
+"""TENSORBOARD: curves; keys of public files for more, which report.html shows instead."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ TENSORBOARD = Section(
         Key("PREDICTIONS_PATH", "", "Pickle of earlier predictions to show instead of running."),
     ),
 )
-CONFUSION_MATRIX = _classes_plot("CONFUSION_MATRIX", "Confusion matrix of validation.")
+CONFUSION_MATRIX = _classes_plot("CONFUSION_MATRIX", "Confusion matrix; report.html shows it.")
 HISTOGRAM = _classes_plot(
     "HISTOGRAM",
-    "Histogram of the predictions for each true class.",
+    "Histogram of the predictions for each true class; rows of the matrix in report.html.",
     Key("TOPK", 10, "Most predicted classes to show.", at_least(1), "at least 1"),
 )
 MODEL_VIS = Section(
     "TENSORBOARD.MODEL_VIS",
-    "Weights, activations and inputs of the network.",
+    "Weights, activations and inputs of the network; not in this version.",
     (
         Key("ENABLE", False, "Show them."),
         Key("MODEL_WEIGHTS", False, "Show weights."),
@@ -68,7 +68,7 @@ GRAD_CAM = Section(
 )
 WRONG_PRED_VIS = Section(
     "TENSORBOARD.WRONG_PRED_VIS",
-    "Videos that were classified wrongly.",
+    "Videos that were classified wrongly; report.html shows them.",
     (
         Key("ENABLE", False, "Show them."),
         Key("TAG", "Incorrectly classified videos.", "Title in TensorBoard."),

@@ -59,7 +59,7 @@ def make_manifest(rows: Iterable[tuple[str, int]]) -> Manifest:
 
 
 def list_file_from_cfg(cfg: Any, split: str) -> Path:
-    return Path(cfg.DATA.PATH_TO_DATA_DIR) / f"{split}.csv"
+    return Path(cfg.DATA.PATH_TO_DATA_DIR or "") / f"{split}.csv"
 
 
 @DATASETS.register()
@@ -67,7 +67,7 @@ def kinetics(cfg: Any, split: str) -> Manifest:
     """The list ``PATH_TO_DATA_DIR/<split>.csv`` in the format of `read_kinetics`."""
     return read_kinetics(
         list_file_from_cfg(cfg, split),
-        prefix=cfg.DATA.PATH_PREFIX,
+        prefix=cfg.DATA.PATH_PREFIX or "",
         separator=cfg.DATA.PATH_LABEL_SEPARATOR,
         num_classes=cfg.MODEL.NUM_CLASSES,
         skip_rows=cfg.DATA.SKIP_ROWS,
@@ -183,7 +183,7 @@ def class_names_from_cfg(cfg: Any) -> list[str]:
     Raises:
         ValueError: DATA.CLASS_NAMES_FILE is not there, or names another number of classes.
     """
-    default = Path(cfg.DATA.PATH_TO_DATA_DIR) / "classes.txt"
+    default = Path(cfg.DATA.PATH_TO_DATA_DIR or "") / "classes.txt"
     path = cfg.DATA.CLASS_NAMES_FILE or (default if default.is_file() else "")
     if not path:
         return []

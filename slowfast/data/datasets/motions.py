@@ -7,6 +7,7 @@ at SAMPLING_RATE 1 and ALPHA 4, so that the Slow frames lie exactly five apart.
 
 from __future__ import annotations
 
+import difflib
 import json
 import multiprocessing
 import os
@@ -162,9 +163,11 @@ def _count(done: object, total: int, progress: Progress | None) -> None:
 def _check(settings: Settings) -> None:
     unknown = [name for name in settings.classes if name not in CLASSES]
     if unknown or not settings.classes or len(set(settings.classes)) < len(settings.classes):
+        near = difflib.get_close_matches(unknown[0], CLASSES, n=2) if unknown else []
+        hint = f". Did you mean {' or '.join(near)} for {unknown[0]!r}?" if near else ""
         raise ValueError(
             f"motions: expected classes from {', '.join(CLASSES)}, each once; "
-            f"got {', '.join(settings.classes) or 'none'}"
+            f"got {', '.join(settings.classes) or 'none'}{hint}"
         )
     if settings.width % 2 or settings.height % 2 or min(settings.width, settings.height) < 16:
         raise ValueError(

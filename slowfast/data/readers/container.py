@@ -36,25 +36,26 @@ def check_file(path: str) -> None:
         status = os.stat(path)
         if not stat.S_ISREG(status.st_mode):
             kind = next((name for test, name in _KINDS if test(status.st_mode)), "a special file")
-            raise VideoError(f"{path}: expected a video file, found {kind}; {_CHECK}")
+            raise VideoError(f"{path}: expected a video file, found {kind}", advice=_CHECK)
         if status.st_size == 0:
-            raise VideoError(f"{path}: expected a video file, found 0 bytes; {_AGAIN}")
+            raise VideoError(f"{path}: expected a video file, found 0 bytes", advice=_AGAIN)
         with open(path, "rb") as file:
             end = declared_end(file, status.st_size)
     except FileNotFoundError:
-        raise VideoError(f"{path}: expected a video file, found nothing; {_CHECK}") from None
+        raise VideoError(f"{path}: expected a video file, found nothing", advice=_CHECK) from None
     except PermissionError:
         raise VideoError(
-            f"{path}: expected a file that may be read, found no permission; change its mode"
+            f"{path}: expected a file that may be read, found no permission",
+            advice="change its mode",
         ) from None
     except VideoError:
         raise
     except (OSError, ValueError) as error:  # too many links, a null byte in the name, ...
-        raise VideoError(f"{path}: expected a video file, found {error}; {_CHECK}") from error
+        raise VideoError(f"{path}: expected a video file, found {error}", advice=_CHECK) from error
     if end > status.st_size:
         raise VideoError(
-            f"{path}: expected {end} bytes by its own headers, found {status.st_size} (cut off); "
-            f"{_AGAIN}"
+            f"{path}: expected {end} bytes by its own headers, found {status.st_size} (cut off)",
+            advice=_AGAIN,
         )
 
 

@@ -86,7 +86,7 @@ class VideoStream:
                 yield used, frame
 
     def error(self, found: str, *, advice: str = _ADVICE) -> VideoError:
-        return VideoError(f"{self.path}: {found}; {advice}")
+        return VideoError(f"{self.path}: {found}", advice=advice)
 
     def _choose(self, container: Any) -> tuple[int, Any]:
         for number, stream in enumerate(container.streams.video):
@@ -158,8 +158,8 @@ def open_container(path: str, *, max_pixels: int) -> Iterator[Any]:
         )
     except _FAILURES as error:
         raise VideoError(
-            f"{path}: expected a video file, found none that can be read ({_reason(error)}); "
-            f"{_ADVICE}"
+            f"{path}: expected a video file, found none that can be read ({_reason(error)})",
+            advice=_ADVICE,
         ) from error
     try:
         yield container

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -36,7 +38,24 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], Any]) -> None:
 
     The file is written beside its name, synced, hashed and renamed. The hash file lists the
     old and the new hash while the rename is under way, so that it fits whichever survives.
+
+    Raises:
+        CheckpointError: it cannot be written, on a full disk for example; the old one is whole.
     """
+    try:
+        _write(path, write)
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        reason = error.strerror or str(error)
+        raise CheckpointError(_why_unwritten(path, reason, full=full)) from error
+    except RuntimeError as error:
+        # torch.save's own writer: it notices only that less was written than it asked for.
+        if not any(name in str(error) for name in ("inline_container", "PytorchStreamWriter")):
+            raise
+        raise CheckpointError(_why_unwritten(path, "only a part fitted", full=True)) from error
+
+
+def _write(path: Path, write: Callable[[BinaryIO], Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -52,6 +71,21 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], Any]) -> None:
         _sync_folder(path.parent)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _why_unwritten(path: Path, reason: str, *, full: bool) -> str:
+    folder = next(each for each in path.absolute().parents if os.path.exists(each))
+    free = shutil.disk_usage(folder).free / 1e6
+    advice = (
+        f"it needs more than the {free:,.1f} MB left in {folder}; make room there, or write to "
+        "another folder"
+        if full
+        else "write to another folder"
+    )
+    return (
+        f"{path}: the checkpoint could not be saved ({reason}): {advice}. What was saved before is "
+        "as it was"
+    )
 
 
 def is_whole(path: Path) -> bool | None:
@@ -70,11 +104,14 @@ def _known_hashes(path: Path) -> list[str]:
 def _write_hashes(path: Path, hashes: list[str]) -> None:
     beside = hash_path(path)
     part = beside.with_name(f".{beside.name}.{os.getpid()}.part")
-    with part.open("w") as file:
-        file.writelines(f"{value}  {path.name}\n" for value in hashes)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(part, beside)
+    try:
+        with part.open("w") as file:
+            file.writelines(f"{value}  {path.name}\n" for value in hashes)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, beside)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:

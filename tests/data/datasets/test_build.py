@@ -56,6 +56,16 @@ def configure(videos: list[Path], tmp_path: Path) -> Configure:
     return change
 
 
+def test_an_empty_prefix_of_a_public_file_is_none(
+    configure: Configure, videos: list[Path], tmp_path: Path
+) -> None:
+    (tmp_path / "test.csv").write_text(f"{videos[0]} 0\n")
+    dataset = build_dataset(configure(DATA__PATH_PREFIX=None), "test")
+    assert dataset.manifest[0] == (str(videos[0]), 0)
+    with pytest.raises(ValueError, match=r"test\.csv: .* set DATA\.PATH_TO_DATA_DIR"):
+        build_dataset(configure(DATA__PATH_TO_DATA_DIR=None), "test")
+
+
 def test_the_three_loaders(configure: Configure) -> None:
     cfg = configure()
     train = build_loader(cfg, "train")
