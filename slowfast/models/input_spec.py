@@ -17,6 +17,7 @@ class InputSpec:
     frames: tuple[int, ...]
     size: int  # height and width, pixels
     downscale: tuple[int, ...] = ()  # frames of a pathway are this many times smaller; (): none
+    boxes: bool = False  # whether a call needs boxes
 
     def check(self, pathways: Sequence[Tensor], *, alpha: int | None = None) -> None:
         """Raise ValueError unless `pathways` fit; `alpha`: Fast frames per Slow frame."""
