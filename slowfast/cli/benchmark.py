@@ -115,7 +115,7 @@ def _networks(args: argparse.Namespace) -> dict[str, torch.nn.Module]:
                 "DATA.TRAIN_CROP_SIZE and DATA.NUM_FRAMES"
             )
         cfg = load_cfg(args.cfg, overrides=args.opts)
-        return {cfg.MODEL.ARCH: build_model(cfg)}
+        return {Path(args.cfg).stem: build_model(cfg)}
     if args.opts:
         raise ValueError(f"{args.opts[0]} is a setting, and there is no --cfg that it changes")
     changes = {"crop_size": args.crop, "num_frames": args.frames}

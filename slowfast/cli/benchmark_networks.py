@@ -81,38 +81,47 @@ def measure_network(case: Case, machine: Machine) -> list[Row]:
         ("step", (*MODES, *compiled), 3 * gflops),  # backward costs twice the forward
     ):
         actions: dict[str, Callable[[], None]] = {}
-        for mode in modes:
-            actions[mode.title] = _prepare(case.net, clips, mode, job)
-        for title, rival in rivals.items():
-            for mode in (PLAIN, BOTH):
-                actions[f"{mode.title}, {title}"] = _prepare(rival, clips, mode, job)
+        for title, net, wanted in (
+            ("", case.net, modes),
+            *((f", {title}", rival, (PLAIN, BOTH)) for title, rival in rivals.items()),
+        ):
+            copies: dict[Any, nn.Module] = {}  # modes that differ in precision share one
+            for mode in wanted:
+                key = (mode.layout, mode.fused, mode.half, mode.compiled)
+                if key not in copies:
+                    copies[key] = _copy(net, mode, case.device).train(job == "step")
+                actions[mode.title + title] = _prepare(copies[key], clips, mode, job)
         rows += _rows(case, job, _take_turns(actions, case), work, machine)
     return rows
 
 
-def _prepare(net: nn.Module, clips: list[Tensor], mode: Mode, job: str) -> Callable[[], None]:
-    """A call that runs a copy of `net` once on `clips` in `mode`."""
-    device = clips[0].device
-    net = copy.deepcopy(net).to(device).train(job == "step")
+def _copy(net: nn.Module, mode: Mode, device: torch.device) -> nn.Module:
+    net = copy.deepcopy(net).to(device)
     if mode.fused:
-        net = fuse_for_inference(net)
+        net = fuse_for_inference(net.eval())
+    net = net.to(HALF if mode.half else torch.float32)
+    return net.to(memory_format=mode.layout)  # type: ignore[no-any-return, call-overload]
+
+
+def _prepare(net: nn.Module, clips: list[Tensor], mode: Mode, job: str) -> Callable[[], None]:
+    """A call that runs `net`, made by `_copy`, once on `clips` in `mode`."""
+    device = clips[0].device
     dtype = HALF if mode.half else torch.float32
-    net = net.to(dtype).to(memory_format=mode.layout)  # type: ignore[call-overload]
     clips = [clip.to(dtype).contiguous(memory_format=mode.layout) for clip in clips]
     model: Any = torch.compile(net) if mode.compiled else net
     labels = torch.zeros(len(clips[0]), dtype=torch.int64, device=device)
-    optimizer = torch.optim.SGD(net.parameters(), lr=1e-4, momentum=0.9)
+    optimizer = torch.optim.SGD(net.parameters(), lr=1e-4)
 
     def forward() -> None:
         with torch.inference_mode(), torch.autocast(device.type, HALF, enabled=mode.autocast):
             model(clips)
 
     def step() -> None:
-        optimizer.zero_grad()
         with torch.autocast(device.type, HALF, enabled=mode.autocast):
             loss = F.cross_entropy(model(clips).float(), labels)
         loss.backward()
         optimizer.step()
+        optimizer.zero_grad()  # the gradients of all copies together need not fit
 
     return step if job == "step" else forward
 
@@ -120,7 +129,7 @@ def _prepare(net: nn.Module, clips: list[Tensor], mode: Mode, job: str) -> Calla
 def _take_turns(
     actions: dict[str, Callable[[], None]], case: Case
 ) -> dict[str, tuple[list[float], float]]:
-    """Seconds of each repeat and the peak memory in bytes, by title.
+    """Seconds of each repeat and peak memory beyond all weights, in bytes (GPU), by title.
 
     All actions run once before any runs again, so that a machine that slows down slows all. A
     single thread is timed by the processor time it used, which other programs change little.
@@ -142,14 +151,13 @@ def _take_turns(
     for _ in range(case.repeats):
         for title, seconds in times.items():
             _wait(case.device)
-            if case.device.type == "cuda":
-                torch.cuda.reset_peak_memory_stats(case.device)
+            before = _start_of_peak(case.device)
             since = clock()
             actions[title]()
             _wait(case.device)
             seconds.append(clock() - since)
             if case.device.type == "cuda":
-                memory[title] = torch.cuda.max_memory_allocated(case.device)
+                memory[title] = torch.cuda.max_memory_allocated(case.device) - before
     return {title: (seconds, memory.get(title, 0.0)) for title, seconds in times.items()}
 
 
@@ -175,11 +183,19 @@ def _rows(
         if "network" not in title.rsplit(", ", 1)[-1]:  # the work of others is not counted
             row["tflops"] = case.batch * gflops / seconds / 1000
         if memory:
-            row["max_memory_mb"] = memory / 1e6
+            row["peak_memory_mb"] = memory / 1e6
         if machine.peak_flops and "bfloat16" in title and "tflops" in row:
             row["share_of_peak"] = 1e12 * row["tflops"] / machine.peak_flops
         rows.append(row)
     return rows
+
+
+def _start_of_peak(device: torch.device) -> int:
+    """Bytes that are in use before a call; forgets earlier peaks."""
+    if device.type != "cuda":
+        return 0
+    torch.cuda.reset_peak_memory_stats(device)
+    return torch.cuda.memory_allocated(device)
 
 
 def _wait(device: torch.device) -> None:
@@ -196,7 +212,7 @@ def print_networks(rows: Sequence[Row], machine: Machine) -> None:
     for row in rows:
         work = f"{row['tflops']:8.3f}" if "tflops" in row else " " * 8
         peak = f" {row['share_of_peak']:6.1%} of peak" if "share_of_peak" in row else ""
-        memory = f" {row['max_memory_mb']:8.0f} MB" if "max_memory_mb" in row else ""
+        memory = f" {row['peak_memory_mb']:8.0f} MB" if "peak_memory_mb" in row else ""
         print(
             f"{row['source'][:20]:<20} {row['what']:<58} {row['ms']:9.1f} "
             f"{row['min_ms']:9.1f} {row['ratio']:6.2f} "
