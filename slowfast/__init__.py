@@ -13,6 +13,7 @@ from slowfast.version import __version__
 
 if TYPE_CHECKING:
     from slowfast.engine.predict import Prediction, Predictor
+    from slowfast.models.fused import fuse_for_inference
     from slowfast.models.zoo import create_model, example_boxes, example_input, list_models
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "create_model",
     "example_boxes",
     "example_input",
+    "fuse_for_inference",
     "list_models",
 ]
 
@@ -32,6 +34,7 @@ _HOMES = {
     "create_model": "slowfast.models.zoo",
     "example_boxes": "slowfast.models.zoo",
     "example_input": "slowfast.models.zoo",
+    "fuse_for_inference": "slowfast.models.fused",
     "list_models": "slowfast.models.zoo",
 }
 

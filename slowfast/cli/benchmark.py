@@ -13,20 +13,25 @@ from typing import Any
 import simplejson
 import torch
 
+from slowfast.cli.benchmark_networks import Case, measure_network, print_networks
 from slowfast.cli.benchmark_video import write_benchmark_video
 from slowfast.cli.errors import explain_errors
+from slowfast.cli.machine import this_machine
 from slowfast.config import load_cfg, with_values
 from slowfast.data.batch import Batch
 from slowfast.data.datasets.build import dataset_from_cfg, make_manifest
 from slowfast.engine.build import build_network, build_stepper, build_task, device_from_cfg
-from slowfast.models.zoo import example_boxes, example_input
+from slowfast.models.build import build_model
+from slowfast.models.zoo import create_model
 
 EXAMPLE = """examples:
   %(prog)s data                          on generated files: 10 s, 340x256 and 1280x720, H.264
   %(prog)s data --videos DIR --json      on your own files
+  %(prog)s model --networks x3d_s --threads 1 --batch 2
   %(prog)s train --cfg configs/Kinetics/SLOW_8x8_R50.yaml NUM_GPUS 0 TRAIN.BATCH_SIZE 2
 """
 
+NETWORKS = ("slowfast_r50_4x16", "slow_r50_8x8", "x3d_s")
 DEFAULT = Path(__file__).parents[2] / "configs" / "Kinetics" / "SLOWFAST_8x8_R50.yaml"
 
 Row = dict[str, Any]
@@ -36,11 +41,17 @@ def main(argv: Sequence[str] | None = None, *, program: str = "slowfast benchmar
     args = parse_args(argv, program)
 
     def measure() -> int:
+        if args.threads:
+            torch.set_num_threads(args.threads)
         rows = {"data": measure_data, "model": measure_model, "train": measure_train}[args.what](
             args
         )
+        machine = this_machine(_device(args))
         if args.json:
-            print(simplejson.dumps({"what": args.what, "torch": torch.__version__, "rows": rows}))
+            about = {"what": args.what, "torch": torch.__version__, "machine": machine.as_dict()}
+            print(simplejson.dumps({**about, "rows": rows}))
+        elif args.what == "model":
+            print_networks(rows, machine)
         else:
             _print_table(rows)
         return 0
@@ -77,31 +88,39 @@ def _measure_video(path: Path, cfg: Any, repeats: int) -> list[Row]:
 
 
 def measure_model(args: argparse.Namespace) -> list[Row]:
-    """Forward pass of one clip in four ways, against float32."""
-    cfg = _config(args)
-    device = device_from_cfg(cfg)
+    """Forward pass and training step of networks, and of those of other libraries."""
+    device = _device(args)
+    machine = this_machine(device)
+    on_gpu = device.type == "cuda"
+    torch.backends.cudnn.benchmark = on_gpu
     rows: list[Row] = []
-    base = None
-    for title, settings, amp in (
-        ("float32", {}, None),
-        ("float32, channels last", {"MODEL.CHANNELS_LAST": True}, None),
-        ("bfloat16", {}, torch.bfloat16),
-        ("bfloat16, channels last", {"MODEL.CHANNELS_LAST": True}, torch.bfloat16),
-    ):
-        net = build_network(with_values(cfg, settings), device).eval()
-        layout = torch.channels_last_3d if settings else torch.contiguous_format
-        clips = [c.to(device).contiguous(memory_format=layout) for c in example_input(net)]
-        boxes = example_boxes(net, device=device)
-
-        def forward(net: Any = net, clips: Any = clips, boxes: Any = boxes, amp: Any = amp) -> None:
-            with torch.inference_mode(), torch.autocast(device.type, amp, enabled=amp is not None):
-                net(clips, boxes)
-            _wait(device)
-
-        seconds = _wall_seconds(forward, args.repeats)
-        base = base or seconds
-        rows.append(_row(cfg.MODEL.ARCH, f"forward, {title}", seconds, base))
+    for name, net in _networks(args).items():
+        batch = args.batch or (16 if on_gpu else 1)
+        rows += measure_network(
+            Case(name, net, batch, args.repeats, device, compile=args.compile or on_gpu), machine
+        )
     return rows
+
+
+def _device(args: argparse.Namespace) -> torch.device:
+    return torch.device(args.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+
+
+def _networks(args: argparse.Namespace) -> dict[str, torch.nn.Module]:
+    """The network of --cfg, or those of --networks."""
+    if args.cfg is not None:
+        if args.networks or args.crop or args.frames:
+            raise ValueError(
+                "--networks, --crop and --frames are for networks of the zoo; with --cfg set "
+                "DATA.TRAIN_CROP_SIZE and DATA.NUM_FRAMES"
+            )
+        cfg = load_cfg(args.cfg, overrides=args.opts)
+        return {Path(args.cfg).stem: build_model(cfg)}
+    if args.opts:
+        raise ValueError(f"{args.opts[0]} is a setting, and there is no --cfg that it changes")
+    changes = {"crop_size": args.crop, "num_frames": args.frames}
+    given = {key: value for key, value in changes.items() if value}
+    return {name: create_model(name, **given) for name in args.networks or NETWORKS}
 
 
 def measure_train(args: argparse.Namespace) -> list[Row]:
@@ -221,6 +240,18 @@ def parse_args(argv: Sequence[str] | None, program: str) -> argparse.Namespace:
     parser.add_argument("--cfg", metavar="YAML", help="settings (default: SlowFast 8x8 R50, CPU)")
     parser.add_argument("--videos", metavar="DIR", help="files to decode (default: generated)")
     parser.add_argument("--repeats", type=int, default=9, metavar="N", help="runs a median (9)")
+    parser.add_argument("--threads", type=int, metavar="N", help="of the CPU (default: all)")
+    model = parser.add_argument_group("model")
+    model.add_argument(
+        "--networks", nargs="+", metavar="NAME", help=f"of the zoo ({' '.join(NETWORKS)})"
+    )
+    model.add_argument("--crop", type=int, metavar="N", help="height and width, pixels")
+    model.add_argument("--frames", type=int, metavar="N", help="frames of a clip")
+    model.add_argument("--batch", type=int, metavar="N", help="clips (1; 16 on a GPU)")
+    model.add_argument("--device", metavar="NAME", help="cpu, cuda (default: a GPU, if any)")
+    model.add_argument(
+        "--compile", action="store_true", help="also compiled (always on a GPU); takes minutes"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
     parser.add_argument("opts", nargs="*", metavar="KEY VALUE")
     return parser.parse_intermixed_args(argv)

@@ -21,6 +21,8 @@ COMMANDS = {
     "models": "List the networks that `slowfast.create_model` builds by name.",
     "complexity": "Parameters, GFLOPs and activations of the network of a config; the paper's "
     "tables.",
+    "export": "Write a trained network to an ONNX or torch.export file, and check that it gives "
+    "the same.",
     "benchmark": "Measure decoding, networks and training here: ratios of one run, medians of "
     "several.",
     "convert": "Convert a checkpoint: .pyth, .safetensors, Caffe2 .pkl, pytorchvideo or "

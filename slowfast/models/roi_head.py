@@ -109,7 +109,7 @@ class RoIHead(nn.Module):
         self.act = head_act(act)
 
     def forward(self, xs: list[Tensor], boxes: Tensor | None = None) -> Tensor:
-        boxes = check_boxes(boxes, clips=len(xs[0]))
+        boxes = check_boxes(boxes, clips=xs[0].shape[0])
         x = self.dropout(torch.cat([self.pool(x, boxes) for x in xs], dim=1))
         if self.detach:
             x = x.detach()
@@ -154,7 +154,7 @@ class X3DRoIHead(nn.Module):
 
     def forward(self, xs: list[Tensor], boxes: Tensor | None = None) -> Tensor:
         (x,) = xs
-        boxes = check_boxes(boxes, clips=len(x))
+        boxes = check_boxes(boxes, clips=x.shape[0])
         x = self.pool(self.conv_5_relu(self.conv_5_bn(self.conv_5(x))), boxes)
         x = x[:, :, None, None, None]  # M C 1 1 1
         x = self.lin_5_relu(self.lin_5_bn(self.lin_5(x)))
