@@ -60,4 +60,7 @@ LR_POLICIES = ("cosine", "steps_with_relative_lrs")
 OPTIMIZERS = ("sgd", "adam", "adamw", "mt_adamw")
 ENSEMBLES = ("sum", "max")
 # Families whose stages are set by RESNET and NONLOCAL, one entry a pathway.
-RESNET_FAMILIES = ("SlowFast", "ResNet", "ResNet_nopool", "PTVSlowFast", "PTVResNet")
+RESNET_FAMILIES = (
+    *("SlowFast", "ResNet", "ResNet_nopool"),
+    *("PTVSlowFast", "PTVResNet", "PTVCSN", "PTVR2plus1D"),
+)

@@ -21,13 +21,10 @@ MODELS._do_register("PTVSlowFast", slowfast.video_resnet_from_cfg)
 MODELS._do_register("PTVResNet", resnet.video_resnet_from_cfg)
 MODELS._do_register("PTVX3D", x3d.x3d_from_cfg)
 MODELS._do_register("PTVMViT", mvit.mvit_from_cfg)
+MODELS._do_register("PTVCSN", resnet.separated_from_cfg)
+MODELS._do_register("PTVR2plus1D", resnet.separated_from_cfg)
 
-LATER = (
-    "MaskMViT",
-    "ContrastiveModel",
-    "PTVCSN",
-    "PTVR2plus1D",
-)
+LATER = ("MaskMViT", "ContrastiveModel")
 
 
 def build_model(cfg: CfgNode) -> nn.Module:

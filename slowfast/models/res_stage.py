@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from slowfast.models.res_block import ResBlock
 from slowfast.ops.checkpointing import run_block
+from slowfast.ops.conv import Stride
 from slowfast.ops.nonlocal_block import Nonlocal
 from slowfast.ops.norm import Norm
 
@@ -21,7 +22,7 @@ class StageSpec:
     dim_inner: int
     dim_out: int
     temp_kernels: Sequence[int]  # temporal kernel size of each block; its length is the depth
-    stride: int = 1  # spatial stride of the first block
+    stride: Stride = 1  # of the first block: spatial, or of T, H and W
     dilation: int = 1
     groups: int = 1
     nonlocal_after: Sequence[int] = ()  # indices of the blocks followed by a non-local block
@@ -30,7 +31,7 @@ class StageSpec:
 
 
 # (channels in, what the stage does, temporal kernel, stride, index of the block) -> its branch
-MakeBranch = Callable[[int, StageSpec, int, int, int], nn.Module]
+MakeBranch = Callable[[int, StageSpec, int, Stride, int], nn.Module]
 
 
 class ResStage(nn.Module):
@@ -41,7 +42,8 @@ class ResStage(nn.Module):
         nonlocal_kind: "softmax" or "dot_product".
         recompute: activation checkpointing, block by block, while training.
 
-    Shape: P tensors (N, dim_in, T, H, W) -> P tensors (N, dim_out, T, H / stride, W / stride).
+    Shape: P tensors (N, dim_in, T, H, W) -> P tensors (N, dim_out, T, H, W), T, H and W divided
+        by their strides.
     """
 
     def __init__(

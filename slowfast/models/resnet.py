@@ -1,14 +1,16 @@
-"""Networks with one pathway: C2D, I3D, Slow-only, Fast-only and the 2D ResNet."""
+"""Networks with one pathway: C2D, I3D, Slow-only, Fast-only, the 2D ResNet, CSN and R(2+1)D."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from fvcore.common.config import CfgNode
 
 from slowfast.models.pathway import BlockOptions, Pathway
 from slowfast.models.roi_head import RoIOptions, roi_options
+from slowfast.models.separated import SEPARATED, separated
 from slowfast.models.settings_from_cfg import (
     block_options_from_cfg,
     head_options_from_cfg,
@@ -47,7 +49,7 @@ def resnet(
 
     Args:
         arch: "2d", "c2d", "i3d", "slow", "fast", "slow_c2d" or "slow_i3d" (c2d and i3d without
-            their pool in time).
+            their pool in time), "csn" (channel-separated) or "r2plus1d".
         num_frames: T of the clips. crop_size: their H and W, pixels.
         depth: 18, 50 or 101; `stage_blocks`, four numbers, overrides it.
         temporal_blocks: blocks of s2 to s5 that keep their temporal kernel; None: all.
@@ -77,20 +79,26 @@ def resnet(
         time_pool=TIME_POOL.get(arch, 1) if time_pool is None else time_pool,
         stem_time_strides=stem_time_strides,
     )
+    options = BlockOptions(
+        kind=block, nonlocal_kind=nonlocal_kind, recompute=recompute, norm=make_norm(norm)
+    )
+    pathway, options = separated(arch, pathway, options)
     roi = roi_options(detection, RoIOptions())
     return classifier(
         [pathway.keeping_s4() if roi else pathway],
         num_frames=num_frames,
         crop_size=crop_size,
-        block=BlockOptions(
-            kind=block, nonlocal_kind=nonlocal_kind, recompute=recompute, norm=make_norm(norm)
-        ),
+        block=options,
         head=HeadOptions(num_classes, dropout, head_act, adaptive_pool, roi=roi),
     )
 
 
 def video_resnet_from_cfg(cfg: CfgNode) -> VideoResNet:
-    """The network of a config with MODEL.MODEL_NAME 'ResNet' or 'ResNet_nopool'."""
+    """The network of a config with MODEL.MODEL_NAME 'ResNet' or 'ResNet_nopool'.
+
+    RESNET.NUM_BLOCK_TEMP_KERNEL counts temporal kernels of the first convolutions of blocks, and
+    so does not hold for the networks of SEPARATED.
+    """
     arch = cfg.MODEL.ARCH
     pathway = pathway_from_cfg(
         cfg,
@@ -99,10 +107,25 @@ def video_resnet_from_cfg(cfg: CfgNode) -> VideoResNet:
         shrink=cfg.SLOWFAST.BETA_INV if arch == "fast" else 1,
         time_pool=1 if cfg.MODEL.MODEL_NAME == "ResNet_nopool" else TIME_POOL.get(arch, 1),
     )
+    if arch in SEPARATED:
+        pathway = replace(pathway, temporal=None)
+    pathway, block = separated(arch, pathway, block_options_from_cfg(cfg))
     return classifier(
         [pathway],
         num_frames=cfg.DATA.NUM_FRAMES,
         crop_size=cfg.DATA.TRAIN_CROP_SIZE,
-        block=block_options_from_cfg(cfg),
+        block=block,
         head=head_options_from_cfg(cfg),
     )
+
+
+def separated_from_cfg(cfg: CfgNode) -> VideoResNet:
+    """The network of a config with MODEL.MODEL_NAME 'PTVCSN' or 'PTVR2plus1D'."""
+    name, arch = cfg.MODEL.MODEL_NAME, cfg.MODEL.ARCH
+    expected = {"PTVCSN": "csn", "PTVR2plus1D": "r2plus1d"}[name]
+    if arch != expected:
+        raise ValueError(
+            f"MODEL.MODEL_NAME {name!r} needs MODEL.ARCH {expected!r}, got {arch!r}; networks "
+            "with one pathway of another kind have MODEL_NAME 'ResNet'"
+        )
+    return video_resnet_from_cfg(cfg)

@@ -10,13 +10,14 @@ from slowfast.ops.norm import Norm
 
 
 class ResNetStem(nn.Module):
-    """T x 7 x 7 convolution, norm, ReLU, 1 x 3 x 3 max pool.
+    """T x 7 x 7 convolution, norm, ReLU and, unless `pool` is False, 1 x 3 x 3 max pool.
 
     Args:
         time_strides: of the convolution and of the pool; a pool that strides looks at three
             frames (1711.07971, Table 1).
 
-    Shape: (N, dim_in, T, H, W) -> (N, dim_out, T / strides, H / 4, W / 4).
+    Shape: (N, dim_in, T, H, W) -> (N, dim_out, T / strides, H / 4, W / 4), without the pool
+        (N, dim_out, T / stride, H / 2, W / 2).
     """
 
     def __init__(
@@ -26,6 +27,7 @@ class ResNetStem(nn.Module):
         temp_kernel: int,
         *,
         time_strides: Sequence[int] = (1, 1),
+        pool: bool = True,
         norm: Norm = nn.BatchNorm3d,
         inplace: bool = True,
     ) -> None:
@@ -42,10 +44,12 @@ class ResNetStem(nn.Module):
         )
         self.bn = norm(dim_out)
         self.relu = nn.ReLU(inplace=inplace)
-        pool_kernel = 1 if pool_stride == 1 else 3
-        self.pool_layer = nn.MaxPool3d(
-            (pool_kernel, 3, 3), stride=(pool_stride, 2, 2), padding=(pool_kernel // 2, 1, 1)
-        )
+        self.pool_layer: nn.Module = nn.Identity()
+        if pool:
+            pool_kernel = 1 if pool_stride == 1 else 3
+            self.pool_layer = nn.MaxPool3d(
+                (pool_kernel, 3, 3), stride=(pool_stride, 2, 2), padding=(pool_kernel // 2, 1, 1)
+            )
 
     def forward(self, x: Tensor) -> Tensor:
         return self.pool_layer(self.relu(self.bn(self.conv(x))))

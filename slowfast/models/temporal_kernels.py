@@ -12,6 +12,8 @@ C2D: Basis = ((1,), (1,), (1,), (1,), (1,))
 I3D: Basis = ((5,), (3,), (3, 1), (3, 1), (1, 3))
 SLOW: Basis = ((1,), (1,), (1,), (3,), (3,))
 FAST: Basis = ((5,), (3,), (3,), (3,), (3,))
+CSN: Basis = ((3,), (3,), (3,), (3,), (3,))
+R2PLUS1D: Basis = ((1,), (3,), (3,), (3,), (3,))
 
 SINGLE_PATHWAY: dict[str, Basis] = {
     "2d": C2D,
@@ -21,6 +23,8 @@ SINGLE_PATHWAY: dict[str, Basis] = {
     "slow_i3d": I3D,
     "slow": SLOW,
     "fast": FAST,
+    "csn": CSN,
+    "r2plus1d": R2PLUS1D,
 }
 # Max pool in time after s2 (1711.07971, Table 1: C2D and I3D halve the frames there).
 TIME_POOL = {"c2d": 2, "i3d": 2}

@@ -114,6 +114,7 @@ def _stems(pathways: Sequence[Pathway], block: BlockOptions) -> VideoStem:
             path.width,
             path.kernels[0][0],
             time_strides=path.stem_time_strides,
+            pool=path.stem_pool,
             norm=block.norm,
             inplace=block.inplace_relu,
         )

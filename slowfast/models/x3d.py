@@ -17,7 +17,7 @@ from slowfast.models.roi_head import RoIOptions, X3DRoIHead, roi_options
 from slowfast.models.settings_from_cfg import head_options_from_cfg, norm_from_cfg
 from slowfast.models.stem import VideoStem, X3DStem
 from slowfast.models.video_resnet import HeadOptions
-from slowfast.ops.conv import round_width
+from slowfast.ops.conv import Stride, round_width
 from slowfast.ops.init import init_resnet
 from slowfast.ops.norm import Norm, make_norm
 from slowfast.ops.squeeze_excite import SqueezeExcite
@@ -121,7 +121,14 @@ def _head(
 
 
 def _branch(
-    dim: int, spec: StageSpec, kernel: int, stride: int, index: int, *, norm: Norm, inplace: bool
+    dim: int,
+    spec: StageSpec,
+    kernel: int,
+    stride: Stride,
+    index: int,
+    *,
+    norm: Norm,
+    inplace: bool,
 ) -> nn.Module:
     return Bottleneck(
         dim,

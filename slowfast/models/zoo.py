@@ -135,6 +135,8 @@ def _resnet_entries() -> dict[str, Entry]:
         family, rest = base.split("_", 1)
         settings = {**zoo[base].settings, "nonlocal_after": NLN_R50, "nonlocal_kind": kind}
         zoo[f"{family}_nln_{rest}"] = Entry(resnet, settings)
+    zoo["csn_r101_32x2"] = Entry(resnet, {"arch": "csn", "depth": 101, "num_frames": 32})
+    zoo["r2plus1d_r50_16x4"] = Entry(resnet, {"arch": "r2plus1d", "depth": 50, "num_frames": 16})
     zoo["c2d_nopool_r50_8x8"] = Entry(resnet, {**zoo["c2d_r50_8x8"].settings, "time_pool": 1})
     return zoo
 

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from torch import nn
 
+Stride = int | tuple[int, int, int]  # of H and W; or of T, H and W
+
 
 def conv3d(
     dim_in: int,
     dim_out: int,
     kernel: tuple[int, int, int],
     *,
-    stride: int = 1,
+    stride: Stride = 1,
     dilation: int = 1,
     groups: int = 1,
 ) -> nn.Conv3d:
-    """A bias-free convolution that keeps T, and keeps H and W up to the spatial `stride`.
+    """A bias-free convolution that keeps T, H and W up to the `stride`; they are rounded up.
 
     Args:
         kernel: (T, H, W), odd numbers.
+        stride: one number strides in space alone.
         dilation: of H and W; time is never dilated.
     """
     t, h, w = kernel
@@ -25,7 +28,7 @@ def conv3d(
         dim_in,
         dim_out,
         kernel,
-        stride=(1, stride, stride),
+        stride=(1, stride, stride) if isinstance(stride, int) else stride,
         padding=(t // 2, dilation * (h // 2), dilation * (w // 2)),
         dilation=(1, dilation, dilation),
         groups=groups,

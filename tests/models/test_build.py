@@ -73,6 +73,8 @@ FAMILIES = {
     "SLOW_4x16_R50": {},
     "SLOWFAST_4x16_R50": {},
     "X3D_XS": {"X3D__DEPTH_FACTOR": 0.5, "X3D__DIM_C5": 32},
+    "pytorchvideo/CSN_32x2_R101": {"DATA__NUM_FRAMES": 8},
+    "pytorchvideo/R2PLUS1D_16x4_R50": {"DATA__NUM_FRAMES": 8},
 }
 
 

@@ -23,6 +23,24 @@ def test_feature_size_is_what_s5_puts_out(crop: int, strides: tuple[int, ...]) -
     assert tuple(seen[0]) == path.feature_size(5, crop)
 
 
+@pytest.mark.parametrize("frames", [1, 5, 8])
+@pytest.mark.parametrize("stem_pool", [False, True])
+def test_feature_size_with_strides_in_time(frames: int, stem_pool: bool) -> None:
+    path = Pathway(SLOW, (1, 1, 1, 1), width=8, time_strides=(1, 2, 2, 2), stem_pool=stem_pool)
+    net = classifier([path], num_frames=frames, crop_size=48)
+    seen = []
+    net.s5.register_forward_hook(lambda module, args, out: seen.append(out[0].shape[2:]))
+    assert net.eval()([torch.rand(1, 3, frames, 48, 48)]).shape == (1, 400)
+    assert tuple(seen[0]) == path.feature_size(frames, 48)
+    assert path.stride == (32 if stem_pool else 16)
+
+
+def test_a_stem_without_a_pool_has_no_stride_of_it() -> None:
+    Pathway(SLOW, stem_time_strides=(2, 1), stem_pool=False)
+    with pytest.raises(ValueError, match=r"STEM_TIME_STRIDES is \[1, 2\].*second number must be 1"):
+        Pathway(SLOW, stem_time_strides=(1, 2), stem_pool=False)
+
+
 def test_widths_double_from_stage_to_stage() -> None:
     path = Pathway(SLOW, width=64, groups=2)
     assert [path.dim_out(s) for s in range(1, 6)] == [64, 256, 512, 1024, 2048]
@@ -51,6 +69,11 @@ def test_too_few_frames_to_pool(tiny_resnet: Callable[..., VideoResNet]) -> None
 def test_unknown_block() -> None:
     with pytest.raises(ValueError, match=r"TRANS_FUNC is 'x'; use one of bottleneck_transform"):
         BlockOptions(kind="x")
+
+
+def test_only_bottlenecks_have_their_time_in_b() -> None:
+    with pytest.raises(ValueError, match=r"TRANS_FUNC is 'basic_transform'.*'bottleneck_"):
+        BlockOptions(kind="basic_transform", time_conv="split_b")
 
 
 def test_s5_at_the_resolution_of_s4() -> None:

@@ -16,3 +16,8 @@ def test_a_stem_a_pathway_each_a_quarter_of_the_size() -> None:
         "pathway0_stem.conv.weight",
         "pathway0_stem.bn.weight",
     ]
+
+
+def test_without_its_pool_half_the_size() -> None:
+    stem = ResNetStem(3, 8, 1, pool=False)
+    assert stem(torch.rand(1, 3, 2, 32, 48)).shape == (1, 8, 2, 16, 24)

@@ -40,6 +40,8 @@ RECIPES = {
     "i3d_r101_8x8": "Kinetics/I3D_8x8_R101",
     "i3d_nln_r50_8x8": "Kinetics/I3D_NLN_8x8_R50",
     "i3d_nln_r101_8x8": "Kinetics/I3D_NLN_8x8_R101",
+    "csn_r101_32x2": "Kinetics/pytorchvideo/CSN_32x2_R101",
+    "r2plus1d_r50_16x4": "Kinetics/pytorchvideo/R2PLUS1D_16x4_R50",
     "x3d_xs": "Kinetics/X3D_XS",
     "x3d_s": "Kinetics/X3D_S",
     "x3d_m": "Kinetics/X3D_M",
@@ -84,6 +86,7 @@ def layout(net: nn.Module) -> list[str]:
 
 QUICK = (
     *("slowfast_r50_8x8", "slow_nln_r50_4x16", "c2d_nopool_r50_8x8", "i3d_r50_8x8", "x3d_s"),
+    *("csn_r101_32x2", "r2plus1d_r50_16x4"),
     *("mvit_v1_b_16x4", "mvit_v1_b_32x3", "mvit_v1_b_in1k", "mvit_v2_s_16x4", "mvit_v2_b_32x3"),
     *("mvit_v2_t_in1k", "mvit_v2_s_in1k", "mvit_v2_b_in1k", "vit_b_16x4", "vit_b_in1k"),
     *list_models("rev_*"),

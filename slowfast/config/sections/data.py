@@ -76,8 +76,7 @@ FILES = (
     Key(
         "DECODING_BACKEND",
         "torchvision",
-        "Video decoder the recipe was made with; 'torchcodec' is used where it is installed, "
-        "any other is read with PyAV.",
+        "Video decoder the recipe was made with; this version reads all of them with PyAV.",
         choices=("torchvision", "pyav", "decord", "torchcodec"),
     ),
     Key(

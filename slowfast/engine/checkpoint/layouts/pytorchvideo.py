@@ -27,6 +27,8 @@ _IN_RES = (
     (r"branch2\.norm_b\.1\.block\.2", "branch2.se.fc2"),
     (r"branch2\.norm_b\.0", "branch2.b_bn"),
     (r"branch2\.conv_([abc])", r"branch2.\1"),
+    (r"branch2\.conv_b\.norm", "branch2.b.bn"),  # R(2+1)D
+    (r"branch2\.conv_b\.(conv_t|conv_xy)", r"branch2.b.\1"),
     (r"branch2\.norm_([abc])", r"branch2.\1_bn"),
 )
 _FUSION = (
@@ -64,7 +66,7 @@ def is_mvit(state: Mapping[str, Tensor]) -> bool:
 
 
 def translate_resnet(state: Mapping[str, Tensor]) -> Translated:
-    """C2D, I3D, Slow, SlowFast and X3D networks.
+    """C2D, I3D, Slow, SlowFast, CSN, R(2+1)D and X3D networks.
 
     The first shortcut of X3D has no norm there where its width stays the same; the public
     network has one, which is made to change nothing in eval mode.

@@ -23,6 +23,8 @@ NETWORKS = {  # theirs -> ours
     "c2d_r50": "c2d_r50_8x8",
     "i3d_r50": "i3d_r50_8x8",
     "slowfast_r50": "slowfast_r50_8x8",
+    "csn_r101": "csn_r101_32x2",
+    "r2plus1d_r50": "r2plus1d_r50_16x4",
     "x3d_xs": "x3d_xs",
     "x3d_s": "x3d_s",
 }
@@ -94,8 +96,16 @@ def test_names_inside_a_wrapper_and_a_detection_head() -> None:
 
 
 def test_networks_that_are_not_here_do_not_load_in_part() -> None:
+    state = hub.slow_r50(pretrained=False).state_dict()
+    conv = "blocks.1.res_blocks.0.branch2.conv_b"
+    state[f"{conv}.depth.weight"] = state.pop(f"{conv}.weight")
+    with pytest.raises(CheckpointError, match=r"branch2\.conv_b\.depth"):
+        load_weights(ours("slow_r50_8x8"), state, source="other.pyth")
+
+
+def test_split_convolutions_do_not_load_as_whole_ones() -> None:
     state = hub.r2plus1d_r50(pretrained=False).state_dict()
-    with pytest.raises(CheckpointError, match=r"branch2\.conv_b\.conv_t"):
+    with pytest.raises(CheckpointError, match=r"branch2\.b\.conv_t"):
         load_weights(ours("i3d_r50_8x8"), state, source="r2plus1d.pyth")
 
 
