@@ -51,14 +51,15 @@ RESNET = Section(
         Key(
             "NUM_BLOCK_TEMP_KERNEL",
             [[3], [4], [6], [3]],
-            "Blocks of each stage that keep the temporal kernel of ARCH; those after have 1.",
+            "Blocks of each stage that keep the temporal kernel of ARCH; those after have 1. "
+            "All of them keep it in csn and r2plus1d.",
             check=per_stage(is_whole),
             rule=WHOLE,
         ),
         Key(
             "SPATIAL_STRIDES",
             [[1], [2], [2], [2]],
-            "Spatial stride of each stage.",
+            "Spatial stride of each stage; r2plus1d doubles that of s2, as its stem has no pool.",
             check=per_stage(is_whole),
             rule=WHOLE,
         ),
