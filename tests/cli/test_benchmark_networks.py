@@ -97,7 +97,9 @@ def test_rivals_get_our_settings_and_clips(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_rivals_that_are_not_installed_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "pytorchvideo", None)
+    loaded = [name for name in sys.modules if name.split(".")[0] == "pytorchvideo"]
+    for name in {"pytorchvideo", *loaded}:
+        monkeypatch.setitem(sys.modules, name, None)
     with torch.device("meta"):
         net = create_model("slow_r50_8x8")
         found = rivals_of("slow_r50_8x8", net)
