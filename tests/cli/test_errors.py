@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -38,3 +40,20 @@ def test_a_run_that_never_began_gets_no_folder(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
     (tmp_path / "stdout.log").mkdir()
     log_error(tmp_path / "stdout.log", ValueError("cannot be written, which must not hide x"))
+
+
+def test_a_reader_that_has_read_enough_is_no_error() -> None:
+    """As in `slowfast models | head -1`."""
+    code = (
+        "from slowfast.cli.errors import explain_errors\n"
+        "def talk() -> int:\n"
+        "    for i in range(100_000):\n        print(i)\n"
+        "    return 0\n"
+        "raise SystemExit(explain_errors('slowfast talk', talk))"
+    )
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-c", code], **pipes) as process:
+        assert process.stdout.readline() == "0\n"
+        process.stdout.close()
+        assert process.stderr.read() == ""
+        assert process.wait() == 0
