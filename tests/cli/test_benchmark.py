@@ -31,6 +31,7 @@ def test_data_compares_items_with_a_plain_decode(
     assert test["ratio"] == pytest.approx(test["ms"] / plain["ms"])
 
 
+@pytest.mark.slow
 def test_training_compares_with_float32(capsys: pytest.CaptureFixture[str]) -> None:
     table = rows(capsys, "train")
     assert len(table) == 3

@@ -80,7 +80,9 @@ def ks_distance(one: np.ndarray, other: np.ndarray) -> float:
     return float(np.abs(shares[0] - shares[1]).max())
 
 
-@pytest.mark.parametrize("frame", [0.0, 13.0, 25.0])
+@pytest.mark.parametrize(
+    "frame", [0.0, *(pytest.param(frame, marks=pytest.mark.slow) for frame in (13.0, 25.0))]
+)
 def test_a_single_frame_tells_nothing_of_the_class(frame: float) -> None:
     """Position, size and angle are distributed alike in each class, at each time."""
     count = 4000

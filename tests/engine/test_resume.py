@@ -70,7 +70,12 @@ def assert_same(a: object, b: object, where: str = "") -> None:
 
 
 @pytest.mark.parametrize(
-    ("kill_before_step", "workers", "norm"), [(4, 0, "batchnorm"), (9, 2, "sub_batchnorm")]
+    ("kill_before_step", "workers", "norm"),
+    [
+        (4, 2, "batchnorm"),
+        pytest.param(9, 0, "batchnorm", marks=pytest.mark.slow),
+        pytest.param(9, 2, "sub_batchnorm", marks=pytest.mark.slow),
+    ],
 )
 def test_killed_and_resumed_is_bit_identical(
     tiny: list[str], tmp_path: Path, kill_before_step: int, workers: int, norm: str

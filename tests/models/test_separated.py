@@ -97,6 +97,7 @@ def test_temporal_kernels_in_every_block_of_a_recipe(arch: str, configs: Path) -
     assert len(list(net.s4.children())) == 23
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arch", BLOCKS)
 def test_it_exports_compiles_and_runs_in_bfloat16(arch: str, tiny_resnet: Make) -> None:
     net = tiny_resnet(arch, num_frames=8).eval()
