@@ -27,6 +27,11 @@ class _Console(logging.Handler):
         sys.stdout.flush()
 
 
+def line_format() -> logging.Formatter:
+    """How a line of the log reads, on the console and in files."""
+    return logging.Formatter(FORMAT, datefmt="%m/%d %H:%M:%S")
+
+
 def setup_logging(output_dir: str | Path | None = None, *, rank: int = 0) -> None:
     """Send the package's log to the console (rank 0) and to ``output_dir``.
 
@@ -38,7 +43,7 @@ def setup_logging(output_dir: str | Path | None = None, *, rank: int = 0) -> Non
     for handler in list(LOGGER.handlers):
         LOGGER.removeHandler(handler)
         handler.close()
-    formatter = logging.Formatter(FORMAT, datefmt="%m/%d %H:%M:%S")
+    formatter = line_format()
     handlers: list[logging.Handler] = [_Console()] if rank == 0 else []
     if output_dir is not None:
         folder = Path(output_dir)

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from slowfast.config.errors import one_line
-from slowfast.log import FORMAT
+from slowfast.log import line_format
 
 
 def explain_errors(program: str, action: Callable[[], int]) -> int:
@@ -40,6 +40,6 @@ def log_error(log: Path, error: Exception) -> None:
     if not isinstance(error, (ValueError, OSError)):
         text = f"{type(error).__name__}: {text[:500]} (the traceback is on the console)"
     record = logging.LogRecord("slowfast", logging.ERROR, "", 0, text, None, None)
-    line = logging.Formatter(FORMAT, datefmt="%m/%d %H:%M:%S").format(record)
+    line = line_format().format(record)
     with suppress(OSError), log.open("a") as file:  # a full disk may be what ended it
         file.write(f"{line}\n")

@@ -71,8 +71,11 @@ class X3DHead(nn.Module):
     Args:
         pool_size: as in `ResNetHead`, with its fully convolutional testing.
         bn_lin5: a norm after the projection.
+        pool_boxes: classify boxes: (N, C, T, H, W) and boxes -> (M, C), in place of the average.
+            The weights keep names and shapes, so that those learned on whole clips load. As in
+            all detection, `act` is applied while training too.
 
-    Shape: [(N, dim_in, T, H, W)] -> (N, num_classes).
+    Shape: [(N, dim_in, T, H, W)] -> (N, num_classes), or (M, num_classes) with `pool_boxes`.
     """
 
     def __init__(
@@ -88,9 +91,10 @@ class X3DHead(nn.Module):
         detach: bool = False,
         bn_lin5: bool = False,
         norm: Norm = nn.BatchNorm3d,
+        pool_boxes: nn.Module | None = None,
     ) -> None:
         super().__init__()
-        self.pool_size, self.detach = pool_size, detach
+        self.pool_size, self.detach, self.pool = pool_size, detach, pool_boxes
         # The attribute names are keys of published checkpoints.
         self.conv_5 = nn.Conv3d(dim_in, dim_inner, 1, bias=False)
         self.conv_5_bn = norm(dim_inner)
@@ -104,13 +108,17 @@ class X3DHead(nn.Module):
 
     def forward(self, xs: list[Tensor], boxes: Tensor | None = None) -> Tensor:
         (x,) = xs
-        x = average(self.conv_5_relu(self.conv_5_bn(self.conv_5(x))), self.pool_size)
+        x = self.conv_5_relu(self.conv_5_bn(self.conv_5(x)))
+        if self.pool is None:
+            x = average(x, self.pool_size)
+        else:
+            x = self.pool(x, boxes)[:, :, None, None, None]  # M C 1 1 1
         x = self.lin_5_relu(self.lin_5_bn(self.lin_5(x))).permute(0, 2, 3, 4, 1)  # N T H W C
         x = self.dropout(x)
         if self.detach:
             x = x.detach()
         x = self.projection(x)
-        if not self.training:
+        if self.pool is not None or not self.training:
             x = self.act(x)
         return x.mean(dim=(1, 2, 3))
 

@@ -12,7 +12,6 @@ from torchvision.ops import roi_align
 
 from slowfast.log import LOGGER
 from slowfast.models.heads import head_act
-from slowfast.ops.norm import Norm
 
 BOXES = "a float tensor (M, 5): index of the clip in the batch, x1, y1, x2, y2 in pixels"
 
@@ -51,6 +50,9 @@ class RoIPool(nn.Module):
     Boxes are cut with one sample a feature and more for large boxes (sampling ratio 0).
 
     Shape: x (N, C, T, H, W), boxes (M, 5) -> (M, C).
+
+    Raises:
+        ValueError: there are no boxes, or they can't be those of N clips; see `check_boxes`.
     """
 
     def __init__(self, options: RoIOptions) -> None:
@@ -60,7 +62,8 @@ class RoIPool(nn.Module):
     def extra_repr(self) -> str:
         return str(self.options)
 
-    def forward(self, x: Tensor, boxes: Tensor) -> Tensor:
+    def forward(self, x: Tensor, boxes: Tensor | None) -> Tensor:
+        boxes = check_boxes(boxes, clips=x.shape[0])
         x = x.mean(dim=2)
         # Coordinates need more than half precision has.
         precise = torch.promote_types(x.dtype, torch.float32)
@@ -109,56 +112,7 @@ class RoIHead(nn.Module):
         self.act = head_act(act)
 
     def forward(self, xs: list[Tensor], boxes: Tensor | None = None) -> Tensor:
-        boxes = check_boxes(boxes, clips=xs[0].shape[0])
         x = self.dropout(torch.cat([self.pool(x, boxes) for x in xs], dim=1))
-        if self.detach:
-            x = x.detach()
-        return self.act(self.projection(x))
-
-
-class X3DRoIHead(nn.Module):
-    """`X3DHead` over boxes: expand, pool the boxes, project to `dim_out`, classify.
-
-    Its weights have the names and shapes of `X3DHead`, so that those learned on whole clips load.
-
-    Shape: [(N, dim_in, T, H, W)] and boxes (M, 5) -> scores (M, num_classes).
-    """
-
-    def __init__(
-        self,
-        dim_in: int,
-        dim_inner: int,
-        dim_out: int,
-        num_classes: int,
-        options: RoIOptions,
-        *,
-        dropout: float = 0.5,
-        act: str = "sigmoid",
-        detach: bool = False,
-        bn_lin5: bool = False,
-        norm: Norm = nn.BatchNorm3d,
-    ) -> None:
-        super().__init__()
-        self.detach = detach
-        # The attribute names are keys of published checkpoints.
-        self.conv_5 = nn.Conv3d(dim_in, dim_inner, 1, bias=False)
-        self.conv_5_bn = norm(dim_inner)
-        self.conv_5_relu = nn.ReLU(inplace=True)
-        self.pool = RoIPool(options)
-        self.lin_5 = nn.Conv3d(dim_inner, dim_out, 1, bias=False)
-        self.lin_5_bn = norm(dim_out) if bn_lin5 else nn.Identity()
-        self.lin_5_relu = nn.ReLU(inplace=True)
-        self.dropout = nn.Dropout(dropout)
-        self.projection = nn.Linear(dim_out, num_classes)
-        self.act = head_act(act)
-
-    def forward(self, xs: list[Tensor], boxes: Tensor | None = None) -> Tensor:
-        (x,) = xs
-        boxes = check_boxes(boxes, clips=x.shape[0])
-        x = self.pool(self.conv_5_relu(self.conv_5_bn(self.conv_5(x))), boxes)
-        x = x[:, :, None, None, None]  # M C 1 1 1
-        x = self.lin_5_relu(self.lin_5_bn(self.lin_5(x)))
-        x = self.dropout(x.flatten(1))
         if self.detach:
             x = x.detach()
         return self.act(self.projection(x))

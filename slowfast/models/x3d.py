@@ -13,7 +13,7 @@ from slowfast.models.heads import X3DHead
 from slowfast.models.input_spec import InputSpec
 from slowfast.models.res_block import Bottleneck
 from slowfast.models.res_stage import ResStage, StageSpec
-from slowfast.models.roi_head import RoIOptions, X3DRoIHead, roi_options
+from slowfast.models.roi_head import RoIOptions, RoIPool, roi_options
 from slowfast.models.settings_from_cfg import head_options_from_cfg, norm_from_cfg
 from slowfast.models.stem import VideoStem, X3DStem
 from slowfast.models.video_resnet import HeadOptions
@@ -114,7 +114,8 @@ def _head(
     options: dict[str, Any] = {"dropout": head.dropout, "act": head.act, "detach": head.detach}
     if head.roi is not None:
         head.roi.compare(STRIDE)
-        return X3DRoIHead(*dims, head.roi, bn_lin5=bn_lin5, norm=norm, **options)
+        pool = RoIPool(head.roi)
+        return X3DHead(*dims, None, bn_lin5=bn_lin5, norm=norm, pool_boxes=pool, **options)
     side = math.ceil(clips.size / STRIDE)
     pool_size = None if head.adaptive_pool else (clips.frames[0], side, side)
     return X3DHead(*dims, pool_size, bn_lin5=bn_lin5, norm=norm, **options)
@@ -165,7 +166,7 @@ def x3d(
     Args:
         head_act: "softmax", "sigmoid" or "none", applied in eval mode.
         adaptive_pool: accept clips of any size.
-        detection: classify boxes, `net([clip], boxes)` with boxes (M, 5); see `X3DRoIHead`.
+        detection: classify boxes, `net([clip], boxes)` with boxes (M, 5); see `X3DHead`.
         norm: a kind of batch norm or a factory, see `slowfast.ops.norm.make_norm`.
     """
     roi = roi_options(detection, RoIOptions(stride=STRIDE))

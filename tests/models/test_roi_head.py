@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from slowfast.log import LOGGER
 from slowfast.models import create_model, example_boxes, example_input
-from slowfast.models.roi_head import RoIHead, RoIOptions, RoIPool, X3DRoIHead
+from slowfast.models.heads import X3DHead
+from slowfast.models.roi_head import RoIHead, RoIOptions, RoIPool
 
 TINY = {"num_classes": 3, "crop_size": 64, "dropout": 0.0}
 
@@ -74,7 +75,7 @@ def test_pathways_with_other_numbers_of_frames_are_joined() -> None:
 def test_detached_features_get_no_gradient() -> None:
     for make in (
         lambda detach: RoIHead([2], 3, RoIOptions(), detach=detach),
-        lambda detach: X3DRoIHead(2, 4, 5, 3, RoIOptions(), detach=detach),
+        lambda detach: X3DHead(2, 4, 5, 3, None, pool_boxes=RoIPool(RoIOptions()), detach=detach),
     ):
         for detach in (False, True):
             x = torch.randn(2, 2, 2, 4, 4, requires_grad=True)
