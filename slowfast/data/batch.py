@@ -27,10 +27,11 @@ class Sample:
         index: int64 (V, T), the frames of clip v.
         offsets: int64 (V, 2), top and left of the crop of view v in ``frames``, pixels.
         size: side of the crop, pixels.
-        label: class of the video.
+        label: class of the video, or float32 (K,) with 1 for each class that it has.
         video: its row in the manifest.
         views: int64 (V,), ids of the views (``View.id``).
         path: the file.
+        epoch: that random views were drawn for.
         bad: the videos that this one stands in for.
     """
 
@@ -42,6 +43,7 @@ class Sample:
     video: int
     views: Tensor
     path: str = ""
+    epoch: int = 0
     bad: tuple[BadSample, ...] = ()
 
     def clips(self, start: int = 0, stop: int | None = None) -> Tensor:
@@ -65,16 +67,22 @@ class Sample:
         return replace(self, frames=self.frames.pin_memory(), index=self.index.pin_memory())
 
 
+def _repeated(label: int | Tensor, count: int) -> Tensor:
+    one = torch.as_tensor(label)
+    return one.expand(count, *one.shape)
+
+
 @dataclass
 class Batch:
     """Clips of several videos; N counts clips, not videos.
 
     Attributes:
         clips: uint8 (N, T, S, S, C), RGB.
-        labels: int64 (N,).
+        labels: int64 (N,); or float32 (N, K), 1 for each class that a clip has.
         videos: int64 (N,), rows of the manifest.
         views: int64 (N,), ids of the views.
         paths: the files, N of them.
+        epoch: that random views were drawn for.
         bad: videos of this batch that could not be read.
     """
 
@@ -83,6 +91,7 @@ class Batch:
     videos: Tensor
     views: Tensor
     paths: list[str]
+    epoch: int = 0
     bad: list[BadSample] = field(default_factory=list)
 
     def __len__(self) -> int:
@@ -95,10 +104,11 @@ class Batch:
         count, device = len(clips), clips.device
         return cls(
             clips=clips,
-            labels=torch.as_tensor(sample.label).expand(count).to(device),
+            labels=_repeated(sample.label, count).to(device),
             videos=torch.full((count,), sample.video, dtype=torch.int64, device=device),
             views=sample.views[start:stop].to(device),
             paths=[sample.path] * count,
+            epoch=sample.epoch,
             bad=list(sample.bad),
         )
 

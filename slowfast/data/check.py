@@ -15,7 +15,7 @@ def check_videos(
     manifest: Manifest, *, workers: int = 1, max_pixels: int = MAX_PIXELS
 ) -> Iterator[tuple[str, str]]:
     """(path, cause) of each video, decoded from beginning to end; no cause: it can be read."""
-    paths = (manifest[i][0] for i in range(len(manifest)))
+    paths = (manifest[i].path for i in range(len(manifest)))
     check = partial(_check, max_pixels=max_pixels)
     if workers <= 1:
         yield from map(check, paths)

@@ -10,25 +10,25 @@ from torch.utils.data import Dataset
 
 from slowfast.data.bad_samples import MAX_SUBSTITUTES
 from slowfast.data.batch import BadSample, Sample
-from slowfast.data.manifest import Manifest
 from slowfast.data.readers.video_error import VideoError
+from slowfast.data.record import Record, Records
 from slowfast.data.samplers import Key
 from slowfast.randomness import generator_for
 
 
 class Clips(Protocol):
-    """Reads a video: `RandomViews` or `UniformViews`."""
+    """Reads a row: `RandomViews` or `UniformViews`."""
 
-    def __call__(self, path: str, *, epoch: int, row: int, label: int) -> Sample: ...
+    def __call__(self, record: Record, *, epoch: int, row: int) -> Sample: ...
 
 
 class ClipDataset(Dataset):
     """Item ``(epoch, row)``, or ``row`` in epoch 0, is video ``row`` with all its views.
 
-    What a data set is differs in ``manifest``; train, val and test differ in ``clips``.
+    What a data set is differs in ``records``; train, val and test differ in ``clips``.
 
     Args:
-        manifest: the videos of a split and their labels.
+        records: the videos of a split and their labels.
         clips: reads the views of one video.
         substitute: a video that cannot be read is replaced by another; the item that would have
             been is in ``Sample.bad``. Without it the item is a `BadSample`.
@@ -36,19 +36,19 @@ class ClipDataset(Dataset):
     """
 
     def __init__(
-        self, manifest: Manifest, clips: Clips, *, substitute: bool = False, seed: int = 0
+        self, records: Records, clips: Clips, *, substitute: bool = False, seed: int = 0
     ) -> None:
-        self.manifest, self.clips = manifest, clips
+        self.records, self.clips = records, clips
         self.substitute, self.seed = substitute, seed
 
-    def with_manifest(self, manifest: Manifest) -> ClipDataset:
+    def with_records(self, records: Records) -> ClipDataset:
         """The same views of other videos."""
         other = copy.copy(self)
-        other.manifest = manifest
+        other.records = records
         return other
 
     def __len__(self) -> int:
-        return len(self.manifest)
+        return len(self.records)
 
     def read(self, row: int, *, epoch: int = 0) -> Sample:
         """The views of a video.
@@ -56,13 +56,13 @@ class ClipDataset(Dataset):
         Raises:
             VideoError: it cannot be read.
         """
-        path, label = self.manifest[row]
+        record = self.records[row]
         try:
-            return self.clips(path, epoch=epoch, row=row, label=label)
+            return self.clips(record, epoch=epoch, row=row)
         except VideoError:
             raise
         except Exception as error:
-            error.add_note(f"while reading {path} (row {row}, epoch {epoch})")
+            error.add_note(f"while reading {record.path} (row {row}, epoch {epoch})")
             raise
 
     def __getitem__(self, key: Key | int) -> Sample | BadSample:
@@ -70,7 +70,7 @@ class ClipDataset(Dataset):
         try:
             return self.read(row, epoch=epoch)
         except VideoError as error:
-            bad = BadSample(row, self.manifest[row][0], str(error))
+            bad = BadSample(row, self.records[row].path, str(error))
         return self._stand_in(bad, epoch) if self.substitute else bad
 
     def _stand_in(self, bad: BadSample, epoch: int) -> Sample | BadSample:
@@ -81,7 +81,7 @@ class ClipDataset(Dataset):
             try:
                 sample = self.read(row, epoch=epoch)
             except VideoError as error:
-                failed.append(BadSample(row, self.manifest[row][0], str(error)))
+                failed.append(BadSample(row, self.records[row].path, str(error)))
                 continue
             replaced = [
                 BadSample(each.video, each.path, each.cause, replaced_by=row) for each in failed

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -11,7 +10,8 @@ import torch
 from torch import Generator, Tensor
 
 from slowfast.data.batch import Sample
-from slowfast.data.readers.pyav import PyavSource
+from slowfast.data.readers.source import OpenSource, Source
+from slowfast.data.record import Record
 from slowfast.data.sampling import RandomClip, UniformClips
 from slowfast.data.transforms.spatial import (
     CropPlan,
@@ -21,8 +21,6 @@ from slowfast.data.transforms.spatial import (
 )
 from slowfast.data.view import View
 from slowfast.randomness import generator_for
-
-OpenVideo = Callable[[str], AbstractContextManager[PyavSource]]
 
 
 class CropRule(Protocol):
@@ -36,23 +34,23 @@ class RandomViews:
     """Training views: clips that start anywhere, each crop of a clip drawn for itself.
 
     Args:
-        open_video: path -> a source of frames.
+        open_source: record -> its frames.
         views: which views a sample has.
         sampler, crop: what is drawn for each clip and each view.
         seed, split: first parts of the key that all randomness is drawn from.
     """
 
-    open_video: OpenVideo
+    open_source: OpenSource
     views: Sequence[View]
     sampler: RandomClip
     crop: CropRule
     seed: int
     split: str
 
-    def __call__(self, path: str, *, epoch: int, row: int, label: int) -> Sample:
-        """The views of video ``row`` in ``epoch``, the same whoever asks and whenever."""
+    def __call__(self, record: Record, *, epoch: int, row: int) -> Sample:
+        """The views of row ``row`` in ``epoch``, the same whoever asks and whenever."""
         key = (self.seed, self.split, epoch, row)
-        with self.open_video(path) as source:
+        with self.open_source(record) as source:
             wanted = [
                 self.sampler(source.num_frames, source.fps, generator_for(*key, "clip", view.clip))
                 for view in self.views
@@ -63,14 +61,15 @@ class RandomViews:
             index=index,
             offsets=torch.zeros(len(self.views), 2, dtype=torch.int64),
             size=frames.shape[1],
-            label=label,
+            label=record.label,
             video=row,
             views=torch.tensor([view.id for view in self.views]),
-            path=path,
+            path=record.path,
+            epoch=epoch,
         )
 
     def _cut(
-        self, source: PyavSource, wanted: list[Tensor], key: tuple[int | str, ...]
+        self, source: Source, wanted: list[Tensor], key: tuple[int | str, ...]
     ) -> tuple[Tensor, Tensor]:
         """Crop each frame for each view that has it, as it is decoded: (F, S, S, 3), (V, T)."""
         union = torch.cat(wanted).unique().tolist()
@@ -100,22 +99,22 @@ class UniformViews:
     All of them come from one pass over the file, and a frame is scaled once.
 
     Args:
-        open_video: path -> a source of frames.
+        open_source: record -> its frames.
         views: clips times crops.
         sampler: which frames make a clip.
         short_side: of the scaled frames, pixels.
         size: side of the crops, pixels.
     """
 
-    open_video: OpenVideo
+    open_source: OpenSource
     views: Sequence[View]
     sampler: UniformClips
     short_side: int
     size: int
 
-    def __call__(self, path: str, *, epoch: int, row: int, label: int) -> Sample:
-        """All views of video ``row``; ``epoch`` makes no difference."""
-        with self.open_video(path) as source:
+    def __call__(self, record: Record, *, epoch: int, row: int) -> Sample:
+        """All views of row ``row``; ``epoch`` makes no difference."""
+        with self.open_source(record) as source:
             wanted = torch.stack(
                 [self.sampler(view, source.num_frames, source.fps) for view in self.views]
             )
@@ -132,10 +131,10 @@ class UniformViews:
             index=index,
             offsets=torch.tensor(offsets),
             size=self.size,
-            label=label,
+            label=record.label,
             video=row,
             views=torch.tensor([view.id for view in self.views]),
-            path=path,
+            path=record.path,
         )
 
     def _scale(self, frame: Tensor) -> Tensor:

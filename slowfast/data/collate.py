@@ -24,5 +24,6 @@ def collate(items: Sequence[Sample | BadSample]) -> Batch:
         videos=torch.cat([batch.videos for batch in batches]),
         views=torch.cat([batch.views for batch in batches]),
         paths=[path for batch in batches for path in batch.paths],
+        epoch=batches[0].epoch,
         bad=bad,
     )

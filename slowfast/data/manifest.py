@@ -11,9 +11,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from slowfast.data.record import Record
+
 
 class Manifest:
-    """Row ``i`` is (path, label).
+    """Videos with one label each.
 
     Paths lie in one byte tensor with offsets. A list of Python strings would be copied to every
     worker little by little, as reference counts touch its pages.
@@ -53,12 +55,12 @@ class Manifest:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def __getitem__(self, row: int) -> tuple[str, int]:
+    def __getitem__(self, row: int) -> Record:
         if not 0 <= row < len(self):
             raise IndexError(f"row {row} of a list of {len(self)} videos")
         begin, end = self.offsets[row : row + 2].tolist()
         path = os.fsdecode(bytes(self.paths[begin:end].numpy()))
-        return os.path.join(self.prefix, path), int(self.labels[row])
+        return Record(os.path.join(self.prefix, path), int(self.labels[row]))
 
     def fingerprint(self) -> dict[str, str | int]:
         """What tells two data sets apart, as plain values for a JSON file."""

@@ -134,7 +134,7 @@ class Predictor:
         Raises:
             VideoError: the file cannot be read.
         """
-        sample = self.dataset.with_manifest(make_manifest([(str(video), 0)])).read(0)
+        sample = self.dataset.with_records(make_manifest([(str(video), 0)])).read(0)
         return score_views(
             self.net,
             self.task,

@@ -13,7 +13,7 @@ import torch
 
 from slowfast import dist
 from slowfast.config import dump_cfg
-from slowfast.data.manifest import Manifest
+from slowfast.data.record import Records
 from slowfast.engine.journal import Journal
 from slowfast.engine.support import warn_of_unused
 from slowfast.log import LOGGER, setup_logging
@@ -54,13 +54,13 @@ def open_run(cfg: Any) -> Journal:
     return Journal(folder, tensorboard_dir=board)
 
 
-def record_data(cfg: Any, manifests: Mapping[str, Manifest]) -> None:
+def record_data(cfg: Any, splits: Mapping[str, Records]) -> None:
     """Add what identifies the lists of these splits to ``data.json``."""
     if not dist.is_main():
         return
     path = Path(cfg.OUTPUT_DIR) / "data.json"
     known = simplejson.loads(path.read_text()) if path.exists() else {}
-    write_json(path, known | {split: each.fingerprint() for split, each in manifests.items()})
+    write_json(path, known | {split: each.fingerprint() for split, each in splits.items()})
 
 
 def write_json(path: Path, content: Any) -> None:

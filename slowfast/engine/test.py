@@ -124,7 +124,7 @@ def _test_views(
     device: torch.device,
 ) -> dict[str, Any]:
     loader = build_loader(cfg, "test", rank=dist.rank(), world=dist.world_size())
-    record_data(cfg, {"test": loader.dataset.manifest})
+    record_data(cfg, {"test": loader.dataset.records})
     bad = BadSampleLog(cfg.OUTPUT_DIR, max_fraction=cfg.DATA.MAX_BAD_FRACTION, rank=dist.rank())
     folder = Path(cfg.OUTPUT_DIR)
     for name in filter(None, (cfg.TEST.PREDICTIONS, cfg.TEST.SAVE_RESULTS_PATH)):
@@ -133,7 +133,7 @@ def _test_views(
     run = _run_views(model, task, loader, cfg, bad, device)
     if not dist.is_main():
         return {}
-    manifest = loader.dataset.manifest
+    records = loader.dataset.records
     videos, scores, labels = run.ensemble.complete()
     LOGGER.info("%d videos x %d views: each counted once", len(videos), run.ensemble.num_views)
     results = summarise(scores, labels, class_names, cfg.MODEL.NUM_CLASSES) | {
@@ -147,12 +147,12 @@ def _test_views(
         LOGGER.warning(
             "%d of %d videos could not be read and are in no figure; they are in %s/%s",
             len(run.left_out),
-            len(manifest),
+            len(records),
             cfg.OUTPUT_DIR,
             "bad_samples.jsonl",
         )
     write_json(folder / "test_results.json", results)
-    paths = [manifest[video][0] for video in videos.tolist()]
+    paths = [records[video].path for video in videos.tolist()]
     mean_scores = scores / run.ensemble.num_views if cfg.DATA.ENSEMBLE_METHOD == "sum" else scores
     if cfg.TEST.PREDICTIONS:
         write_predictions(
@@ -207,7 +207,7 @@ def _run_views(
             progress.step()
     ensemble.merge(dist.gather_objects(ensemble.state()))
     gathered = [entry for entries in dist.gather_objects(left_out) for entry in entries]
-    expected = len(loader.dataset.manifest) - len(gathered)
+    expected = len(loader.dataset.records) - len(gathered)
     ensemble.check_complete(expected)
     return _Run(ensemble, gathered)
 

@@ -49,9 +49,9 @@ def train(cfg: Any) -> None:
     clips_per_process(cfg, "TRAIN")  # raises if a step cannot be shared evenly
     journal = open_run(cfg)
     trainer = build_trainer(cfg)
-    record_data(cfg, {"train": trainer.loader.dataset.manifest})
+    record_data(cfg, {"train": trainer.loader.dataset.records})
     if trainer.val_loader is not None:
-        record_data(cfg, {"val": trainer.val_loader.dataset.manifest})
+        record_data(cfg, {"val": trainer.val_loader.dataset.records})
     bad = BadSampleLog(cfg.OUTPUT_DIR, max_fraction=cfg.DATA.MAX_BAD_FRACTION, rank=dist.rank())
     if cfg.LOG_MODEL_INFO and dist.is_main():
         log_model_info(trainer.net, cfg)

@@ -17,7 +17,9 @@ from slowfast.data.clips import RandomViews, UniformViews
 from slowfast.data.collate import collate
 from slowfast.data.manifest import Manifest
 from slowfast.data.readers.pyav import open_video
+from slowfast.data.readers.source import open_source
 from slowfast.data.readers.video_error import VideoError
+from slowfast.data.record import Record
 from slowfast.data.sampling import RandomClip, UniformClips
 from slowfast.data.transforms.spatial import RandomShortSideCrop, resize, uniform_crop
 from slowfast.data.view import all_views
@@ -25,7 +27,7 @@ from slowfast.data.view import all_views
 
 def random_views(**changes: Any) -> RandomViews:
     options: dict[str, Any] = {
-        "open_video": open_video,
+        "open_source": open_source,
         "views": all_views(1, 1),
         "sampler": RandomClip(8, 2),
         "crop": RandomShortSideCrop(64, 64, 64, flip=False),
@@ -37,7 +39,7 @@ def random_views(**changes: Any) -> RandomViews:
 
 def uniform_views(**changes: Any) -> UniformViews:
     options: dict[str, Any] = {
-        "open_video": open_video,
+        "open_source": open_source,
         "views": all_views(4, 3),
         "sampler": UniformClips(8, 2),
         "short_side": 48,
@@ -92,9 +94,9 @@ def test_a_single_crop_is_central(videos: list[Path]) -> None:
 
 def counting(opened: list[str]) -> Callable[..., Any]:
     @contextmanager
-    def open_and_count(path: str) -> Iterator[Any]:
-        opened.append(path)
-        with open_video(path) as source:
+    def open_and_count(record: Record) -> Iterator[Any]:
+        opened.append(record.path)
+        with open_source(record) as source:
             yield source
 
     return open_and_count
@@ -103,7 +105,7 @@ def counting(opened: list[str]) -> Callable[..., Any]:
 @pytest.mark.parametrize("make", [random_views, uniform_views])
 def test_a_video_is_opened_once_whatever_the_views(make: Callable, videos: list[Path]) -> None:
     opened: list[str] = []
-    views = make(open_video=counting(opened), views=all_views(3, 3))
+    views = make(open_source=counting(opened), views=all_views(3, 3))
     assert sample_of(dataset(videos, views)[1]).clips().shape[0] == 9
     assert opened == [str(videos[1])]
 
@@ -153,7 +155,7 @@ def test_it_can_be_sent_to_a_worker(videos: list[Path]) -> None:
 
 def test_other_videos_with_the_same_views(videos: list[Path]) -> None:
     data = dataset(videos[:2], uniform_views())
-    other = data.with_manifest(Manifest.from_rows([(str(videos[7]), 0)]))
+    other = data.with_records(Manifest.from_rows([(str(videos[7]), 0)]))
     assert other.read(0).path == str(videos[7])
     assert len(data) == 2
 

@@ -21,7 +21,7 @@ from slowfast.data.clip_dataset import ClipDataset
 from slowfast.data.clips import RandomViews, UniformViews
 from slowfast.data.loader import EvalLoader, TrainLoader
 from slowfast.data.manifest import Manifest
-from slowfast.data.readers.pyav import open_video
+from slowfast.data.readers.source import open_source
 from slowfast.data.readers.video_error import VideoError
 from slowfast.data.samplers import EvalBatches, TrainBatches
 from slowfast.data.sampling import RandomClip, UniformClips
@@ -34,7 +34,7 @@ def train_loader(
 ) -> TrainLoader:
     manifest = Manifest.from_rows((str(path), i) for i, path in enumerate(paths))
     crop = RandomShortSideCrop(64, 80, 32)
-    views = RandomViews(open_video, all_views(1, 1), RandomClip(4, 2), crop, 1, "train")
+    views = RandomViews(open_source, all_views(1, 1), RandomClip(4, 2), crop, 1, "train")
     data = ClipDataset(manifest, views, substitute=substitute)
     batches = TrainBatches(len(data), 4, rank=rank, world=world, seed=1)
     return TrainLoader(data, batches, **options)
@@ -42,7 +42,7 @@ def train_loader(
 
 def eval_loader(paths: list[Path], *, rank: int = 0, world: int = 1, **options: Any) -> EvalLoader:
     manifest = Manifest.from_rows((str(path), i) for i, path in enumerate(paths))
-    views = UniformViews(open_video, all_views(2, 3), UniformClips(4, 2), 48, 48)
+    views = UniformViews(open_source, all_views(2, 3), UniformClips(4, 2), 48, 48)
     data = ClipDataset(manifest, views)
     size = 1 if options.get("one_by_one") else 4
     return EvalLoader(data, EvalBatches(len(data), size, rank=rank, world=world), **options)

@@ -10,14 +10,15 @@ import pytest
 import torch
 
 from slowfast.data.manifest import Manifest
+from slowfast.data.record import Record
 
 ROWS = [("a b.mp4", 3), ("ü/视频.mp4", 0), ("not utf-8 \udce9.mp4", 3)]
 
 
 def test_rows_come_out_as_they_went_in() -> None:
     manifest = Manifest.from_rows(ROWS)
-    assert [manifest[i] for i in range(len(manifest))] == ROWS
-    assert pickle.loads(pickle.dumps(manifest))[1] == ROWS[1]
+    assert [manifest[i] for i in range(len(manifest))] == [Record(*row) for row in ROWS]
+    assert pickle.loads(pickle.dumps(manifest))[1] == Record(*ROWS[1])
     for outside in (-1, 3):
         with pytest.raises(IndexError, match="of a list of 3 videos"):
             manifest[outside]
@@ -26,8 +27,8 @@ def test_rows_come_out_as_they_went_in() -> None:
 
 def test_the_prefix_is_put_in_front() -> None:
     manifest = Manifest.from_rows([("a/b.mp4", 0), ("/c.mp4", 1)], prefix="/data")
-    assert manifest[0][0] == "/data/a/b.mp4"
-    assert manifest[1][0] == "/c.mp4"
+    assert manifest[0].path == "/data/a/b.mp4"
+    assert manifest[1].path == "/c.mp4"
 
 
 def test_no_python_object_a_row() -> None:

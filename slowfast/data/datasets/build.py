@@ -15,7 +15,8 @@ from slowfast.data.clips import CropRule, RandomViews, UniformViews
 from slowfast.data.datasets.kinetics import read_class_names, read_kinetics
 from slowfast.data.loader import EvalLoader, TrainLoader
 from slowfast.data.manifest import Manifest
-from slowfast.data.readers.pyav import open_video
+from slowfast.data.readers.source import open_source
+from slowfast.data.record import Records
 from slowfast.data.samplers import EvalBatches, TrainBatches
 from slowfast.data.sampling import RandomClip, UniformClips
 from slowfast.data.transforms.device import InputStage
@@ -23,7 +24,7 @@ from slowfast.data.transforms.spatial import RandomAreaCrop, RandomShortSideCrop
 from slowfast.data.view import all_views
 
 SPLITS = ("train", "val", "test")
-DATASETS = Registry("DATASET")  # name of a function (cfg, split) -> Manifest
+DATASETS = Registry("DATASET")  # name of a function (cfg, split) -> Records
 
 # Data sets that recipes name and this version does not read.
 _OTHERS = (
@@ -80,7 +81,7 @@ def ptvkinetics(cfg: Any, split: str) -> Manifest:
     return kinetics(cfg, split)
 
 
-def build_manifest(cfg: Any, split: str) -> Manifest:
+def build_records(cfg: Any, split: str) -> Records:
     """The videos of a split.
 
     Raises:
@@ -106,10 +107,10 @@ def build_manifest(cfg: Any, split: str) -> Manifest:
 
 def build_dataset(cfg: Any, split: str) -> ClipDataset:
     """The data set of a split: train, val or test."""
-    return dataset_from_cfg(cfg, split, build_manifest(cfg, split))
+    return dataset_from_cfg(cfg, split, build_records(cfg, split))
 
 
-def dataset_from_cfg(cfg: Any, split: str, manifest: Manifest) -> ClipDataset:
+def dataset_from_cfg(cfg: Any, split: str, records: Records) -> ClipDataset:
     """The views of a split, of any videos.
 
     Train and val views are random; those of val are drawn as in epoch 0 each time. Keys that only
@@ -124,7 +125,7 @@ def dataset_from_cfg(cfg: Any, split: str, manifest: Manifest) -> ClipDataset:
     _refuse_unsupported(cfg)
     views = _uniform_views(cfg) if split == "test" else _random_views(cfg, split)
     substitute = split == "train" and cfg.DATA.ON_BAD_SAMPLE == "substitute"
-    return ClipDataset(manifest, views, substitute=substitute, seed=cfg.RNG_SEED)
+    return ClipDataset(records, views, substitute=substitute, seed=cfg.RNG_SEED)
 
 
 @overload
@@ -199,7 +200,7 @@ def class_names_from_cfg(cfg: Any) -> list[str]:
 def _random_views(cfg: Any, split: str) -> RandomViews:
     data, train = cfg.DATA, split == "train"
     return RandomViews(
-        open_video=partial(open_video, max_pixels=data.MAX_PIXELS),
+        open_source=partial(open_source, max_pixels=data.MAX_PIXELS),
         views=all_views(data.TRAIN_CROP_NUM_TEMPORAL, data.TRAIN_CROP_NUM_SPATIAL)
         if train
         else all_views(1, 1),
@@ -246,7 +247,7 @@ def _uniform_views(cfg: Any) -> UniformViews:
     # that they cover from end to end; published accuracies are for these.
     short_side = data.TEST_CROP_SIZE if crops > 1 else data.TRAIN_JITTER_SCALES[0]
     return UniformViews(
-        open_video=partial(open_video, max_pixels=data.MAX_PIXELS),
+        open_source=partial(open_source, max_pixels=data.MAX_PIXELS),
         views=all_views(cfg.TEST.NUM_ENSEMBLE_VIEWS, crops),
         sampler=UniformClips(
             data.NUM_FRAMES,

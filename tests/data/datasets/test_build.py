@@ -22,6 +22,7 @@ from slowfast.data.datasets.build import (
 )
 from slowfast.data.loader import EvalLoader, TrainLoader
 from slowfast.data.readers.video_error import VideoError
+from slowfast.data.record import Record
 from slowfast.data.transforms.spatial import RandomAreaCrop, RandomShortSideCrop
 
 Configure = Callable[..., Any]
@@ -61,7 +62,7 @@ def test_an_empty_prefix_of_a_public_file_is_none(
 ) -> None:
     (tmp_path / "test.csv").write_text(f"{videos[0]} 0\n")
     dataset = build_dataset(configure(DATA__PATH_PREFIX=None), "test")
-    assert dataset.manifest[0] == (str(videos[0]), 0)
+    assert dataset.records[0] == Record(str(videos[0]), 0)
     with pytest.raises(ValueError, match=r"test\.csv: .* set DATA\.PATH_TO_DATA_DIR"):
         build_dataset(configure(DATA__PATH_TO_DATA_DIR=None), "test")
 

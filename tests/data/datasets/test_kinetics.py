@@ -23,7 +23,7 @@ def write(tmp_path: Path) -> Any:
 
 def rows(path: Path, **options: Any) -> list[tuple[str, int]]:
     manifest = read_kinetics(path, **options)
-    return [manifest[i] for i in range(len(manifest))]
+    return [(record.path, record.label) for record in (manifest[i] for i in range(len(manifest)))]
 
 
 @pytest.mark.parametrize(
