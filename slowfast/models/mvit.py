@@ -17,15 +17,16 @@ from torch import Tensor, nn
 
 from slowfast.models.heads import TransformerHead
 from slowfast.models.input_spec import InputSpec
-from slowfast.models.mvit_block import Blocks, BlockSpec
+from slowfast.models.mvit_block import Blocks
 from slowfast.models.mvit_options import (
     Positions,
+    ReversibleOptions,
     TransformerOptions,
     transformer_options_from_cfg,
 )
 from slowfast.models.mvit_plan import Growth, Pools, plan_blocks
 from slowfast.models.patch_embed import PatchEmbed, PatchSpec
-from slowfast.models.rev_mvit import ReversibleBlocks, ReversibleOptions
+from slowfast.models.rev_mvit import ReversibleBlocks, reversible_blocks
 from slowfast.models.roi_head import RoIHead, RoIOptions, roi_options
 from slowfast.models.settings_from_cfg import head_options_from_cfg
 from slowfast.models.video_resnet import HeadOptions
@@ -228,23 +229,6 @@ def make_head(dim: int, options: HeadOptions, stride: int) -> RoIHead | Transfor
         options.roi.compare(stride)
         return RoIHead([dim], options.num_classes, options.roi, **shared)
     return TransformerHead(dim, options.num_classes, **shared)
-
-
-def reversible_blocks(
-    specs: Sequence[BlockSpec], options: TransformerOptions, reversible: ReversibleOptions
-) -> ReversibleBlocks:
-    if options.layer_scale:
-        raise ValueError(
-            f"MVIT.LAYER_SCALE_INIT_VALUE is {options.layer_scale}, which a reversible network "
-            "can't have; set it to 0.0, or MVIT.REV.ENABLE False"
-        )
-    return ReversibleBlocks(
-        specs,
-        options.attention,
-        reversible,
-        mlp_ratio=options.mlp_ratio,
-        recompute=options.recompute,
-    )
 
 
 def mvit(

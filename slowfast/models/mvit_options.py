@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from fvcore.common.config import CfgNode
@@ -9,7 +10,6 @@ from fvcore.common.config import CfgNode
 from slowfast.log import LOGGER
 from slowfast.models.mvit_plan import Growth, Pools
 from slowfast.models.patch_embed import PatchSpec
-from slowfast.models.rev_mvit import ReversibleOptions
 from slowfast.ops.pooling_attention import AttentionOptions
 
 
@@ -25,6 +25,26 @@ class Positions:
     absolute: bool = True
     separate: bool = False
     sincos: bool = False
+
+
+@dataclass(frozen=True)
+class ReversibleOptions:
+    """How reversible stages are joined.
+
+    Args:
+        transitions: blocks that change the resolution or the channels: those keep their
+            activations.
+        before_transition: how the two streams become one before such a block, one of
+            `rev_mvit.FUSIONS`.
+        shortcut: what pools the shortcut of such a block: "conv" (the pool of the queries),
+            "max" or "avg".
+        at_end: how the streams become one after the last block: "concat", "add", "max" or "avg".
+    """
+
+    transitions: Sequence[int] = ()
+    before_transition: str = "avg"
+    shortcut: str = "conv"
+    at_end: str = "concat"
 
 
 @dataclass(frozen=True)

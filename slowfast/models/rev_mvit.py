@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
 from slowfast.models.mvit_block import BlockSpec, Mlp
+from slowfast.models.mvit_options import ReversibleOptions, TransformerOptions
 from slowfast.ops.checkpointing import run_block
 from slowfast.ops.drop_path import drop_path
 from slowfast.ops.pooling_attention import EPS, AttentionOptions, Window, make_pool, pool_tokens
@@ -17,25 +18,6 @@ from slowfast.ops.precision import autocast_is_on
 from slowfast.ops.reversible import Coupling, run_reversible
 
 FUSIONS = ("avg", "max", "add", "concat", "concat_linear", "concat_linear_2")
-
-
-@dataclass(frozen=True)
-class ReversibleOptions:
-    """How reversible stages are joined.
-
-    Args:
-        transitions: blocks that change the resolution or the channels: those keep their
-            activations.
-        before_transition: how the two streams become one before such a block, one of FUSIONS.
-        shortcut: what pools the shortcut of such a block: "conv" (the pool of the queries),
-            "max" or "avg".
-        at_end: how the streams become one after the last block: "concat", "add", "max" or "avg".
-    """
-
-    transitions: Sequence[int] = ()
-    before_transition: str = "avg"
-    shortcut: str = "conv"
-    at_end: str = "concat"
 
 
 class ReversibleBlocks(nn.Module):
@@ -85,6 +67,24 @@ class ReversibleBlocks(nn.Module):
             else:
                 x1, x2 = run_reversible(layers, x1, x2, grid)
         return self.fuse(x1, x2), grid
+
+
+def reversible_blocks(
+    specs: Sequence[BlockSpec], options: TransformerOptions, reversible: ReversibleOptions
+) -> ReversibleBlocks:
+    """The blocks of a network whose options have ``reversible``."""
+    if options.layer_scale:
+        raise ValueError(
+            f"MVIT.LAYER_SCALE_INIT_VALUE is {options.layer_scale}, which a reversible network "
+            "can't have; set it to 0.0, or MVIT.REV.ENABLE False"
+        )
+    return ReversibleBlocks(
+        specs,
+        options.attention,
+        reversible,
+        mlp_ratio=options.mlp_ratio,
+        recompute=options.recompute,
+    )
 
 
 def stages(depth: int, transitions: Sequence[int]) -> list[list[int]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from slowfast.models.rev_mvit import ReversibleOptions
+from slowfast.models.mvit_options import ReversibleOptions
 
 Settings = dict[str, Any]
 

@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from slowfast.models.mvit import mvit
+from slowfast.models.mvit_options import ReversibleOptions
 from slowfast.models.resnet import resnet
-from slowfast.models.rev_mvit import ReversibleOptions
 from slowfast.models.slowfast import slowfast
 from slowfast.models.x3d import x3d
 

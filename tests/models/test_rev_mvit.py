@@ -13,7 +13,8 @@ from torch import Tensor
 from slowfast.config import load_cfg
 from slowfast.models import build_model, create_model, example_input
 from slowfast.models.mvit import MViT
-from slowfast.models.rev_mvit import Fusion, ReversibleOptions, stages
+from slowfast.models.mvit_options import ReversibleOptions
+from slowfast.models.rev_mvit import Fusion, stages
 
 SMALL = {"num_classes": 5, "crop_size": 64, "dropout": 0.0, "drop_path": 0.0}
 STAGES = {
