@@ -47,6 +47,30 @@ def test_an_onnx_file_names_inputs_and_keeps_metadata(tmp_path: Path) -> None:
     assert [file.name for file in out.parent.iterdir()] == ["net.onnx"]
 
 
+def test_weights_too_large_for_one_file_lie_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import onnxruntime
+
+    class Wide(Means):
+        def __init__(self) -> None:
+            super().__init__()
+            self.dense = nn.Linear(2, 4096)
+
+        def forward(self, pathways: list[torch.Tensor]) -> torch.Tensor:
+            return self.dense(super().forward(pathways))
+
+    monkeypatch.setattr(onnx_file, "ONE_FILE", 4096)
+    net, out = Wide(), tmp_path / "net.onnx"
+    export_network(net, out, file_format="onnx")
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["net.onnx", "net.onnx.data"]
+    assert out.stat().st_size < 4096 * 4 < (tmp_path / "net.onnx.data").stat().st_size
+    clip = torch.rand(1, 2, 3, 8, 8)
+    session = onnxruntime.InferenceSession(out)
+    (scores,) = session.run(None, {session.get_inputs()[0].name: clip.numpy()})
+    assert torch.allclose(torch.from_numpy(scores), net.eval()([clip]), atol=1e-5)
+
+
 def test_a_program_file_is_called_as_the_network_is(tmp_path: Path) -> None:
     out = tmp_path / "net.pt2"
     export_network(Means(), out, file_format="torch_export", batch=2, metadata={"mean": "[0.45]"})
