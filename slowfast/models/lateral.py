@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from slowfast.ops.conv import Conv3d
 from slowfast.ops.norm import Norm
 
 FUSIONS = ("t-conv", "t-sample", "ttoc-concat", "ttoc-sum", "none")
@@ -92,7 +93,7 @@ class FuseFastToSlow(nn.Module):
         super().__init__()
         dim_fuse = dim_fast * lateral.ratio
         # The attribute names are keys of published checkpoints.
-        self.conv_f2s = nn.Conv3d(
+        self.conv_f2s = Conv3d(
             dim_fast,
             dim_fuse,
             (lateral.kernel, 1, 1),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from slowfast.ops.conv import Conv3d
 from slowfast.ops.pos_embed import Grid
 
 
@@ -73,9 +74,7 @@ class PatchEmbed(nn.Module):
                 in_channels, dim, self.kernel[1:], stride=stride[1:], padding=self.padding[1:]
             )
         else:
-            self.proj = nn.Conv3d(
-                in_channels, dim, self.kernel, stride=stride, padding=self.padding
-            )
+            self.proj = Conv3d(in_channels, dim, self.kernel, stride=stride, padding=self.padding)
 
     def forward(self, clip: Tensor) -> tuple[Tensor, Grid]:
         frames, height, width = clip.shape[2:]

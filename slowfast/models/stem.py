@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from slowfast.ops.conv import Conv3d
 from slowfast.ops.norm import Norm
 
 
@@ -34,7 +35,7 @@ class ResNetStem(nn.Module):
         super().__init__()
         conv_stride, pool_stride = time_strides
         # The attribute names are keys of published checkpoints.
-        self.conv = nn.Conv3d(
+        self.conv = Conv3d(
             dim_in,
             dim_out,
             (temp_kernel, 7, 7),
@@ -72,10 +73,10 @@ class X3DStem(nn.Module):
     ) -> None:
         super().__init__()
         # The attribute names are keys of published checkpoints.
-        self.conv_xy = nn.Conv3d(
+        self.conv_xy = Conv3d(
             dim_in, dim_out, (1, 3, 3), stride=(1, 2, 2), padding=(0, 1, 1), bias=False
         )
-        self.conv = nn.Conv3d(
+        self.conv = Conv3d(
             dim_out,
             dim_out,
             (temp_kernel, 1, 1),

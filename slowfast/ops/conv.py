@@ -1,10 +1,36 @@
-"""The 3D convolution all residual blocks use, and the rounding of channel counts."""
+"""The 3D convolution all networks use, and the rounding of channel counts."""
 
 from __future__ import annotations
 
-from torch import nn
+import torch
+from torch import Tensor, nn
+
+from slowfast.ops.precision import runs_in_half
 
 Stride = int | tuple[int, int, int]  # of H and W; or of T, H and W
+
+
+class Conv3d(nn.Conv3d):
+    """`torch.nn.Conv3d` whose gradient is also right for clips smaller than the kernel.
+
+    On CPUs PyTorch's bfloat16 gradient of the weights is wrong there, by as much as its size or
+    NaN, and may write beyond its memory (torch 2.10 and 2.15): taps that meet nothing but padding
+    are not cleared. X3D-XS, with 4 frames and a kernel of 5, is such a case. Those convolutions
+    are small, and computed in float32.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not (x.is_cpu and runs_in_half(x) and self._exceeds(x)):
+            return super().forward(x)
+        dtype = torch.get_autocast_dtype("cpu") if x.dtype.itemsize > 2 else x.dtype
+        bias = None if self.bias is None else self.bias.float()
+        with torch.autocast("cpu", enabled=False):
+            return self._conv_forward(x.float(), self.weight.float(), bias).to(dtype)
+
+    def _exceeds(self, x: Tensor) -> bool:
+        """Whether the kernel is longer than T, H or W of x."""
+        sizes = zip(x.shape[2:], self.kernel_size, self.dilation, strict=True)
+        return any(side <= dilation * (kernel - 1) for side, kernel, dilation in sizes)
 
 
 def conv3d(
@@ -15,7 +41,7 @@ def conv3d(
     stride: Stride = 1,
     dilation: int = 1,
     groups: int = 1,
-) -> nn.Conv3d:
+) -> Conv3d:
     """A bias-free convolution that keeps T, H and W up to the `stride`; they are rounded up.
 
     Args:
@@ -24,7 +50,7 @@ def conv3d(
         dilation: of H and W; time is never dilated.
     """
     t, h, w = kernel
-    return nn.Conv3d(
+    return Conv3d(
         dim_in,
         dim_out,
         kernel,

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from slowfast.ops.conv import Conv3d
 from slowfast.ops.pos_embed import Grid
 from slowfast.ops.precision import runs_in_half
 from slowfast.ops.rel_pos import relative_logits
@@ -238,7 +239,7 @@ def make_pool(
         return nn.MaxPool3d(window.kernel, window.stride, window.padding), None
     if mode == "avg":
         return MeanPool(window), None
-    conv = nn.Conv3d(
+    conv = Conv3d(
         channels,
         channels,
         window.kernel,
@@ -268,9 +269,8 @@ def pool_tokens(
     patches = x[:, :, 1:] if class_token else x
     volume = patches.reshape(n * heads, *grid, channels).permute(0, 4, 1, 2, 3)
     if volume.is_cpu and runs_in_half(volume):
-        # Channels last, as it is, pools up to 8 times faster in float32. In bfloat16 its backward
-        # is 2 to 3 times slower, and for volumes of 2 frames PyTorch's gradient of the weights is
-        # wrong by as much as its size (torch 2.10 and 2.15).
+        # Channels last, as it is, pools up to 8 times faster in float32; in bfloat16 its backward
+        # is 2 to 3 times slower.
         volume = volume.contiguous()
     y: Tensor = pool(volume).flatten(2).transpose(1, 2).reshape(n, heads, -1, channels)
     if class_token:
