@@ -15,9 +15,11 @@ from slowfast.config import cfg_from_text, load_cfg, with_values
 from slowfast.data.clip_dataset import ClipDataset
 from slowfast.data.datasets.build import class_names_from_cfg, dataset_from_cfg, make_manifest
 from slowfast.engine.build import amp_dtype_from_cfg, build_network, build_task
+from slowfast.engine.checkpoint.content import class_names_of
+from slowfast.engine.checkpoint.from_cfg import load_from_cfg
 from slowfast.engine.checkpoint.integrity import CheckpointError
-from slowfast.engine.checkpoint.load import load_weights
 from slowfast.engine.checkpoint.state import read_checkpoint
+from slowfast.engine.device import find_device
 from slowfast.engine.test import score_views
 from slowfast.log import LOGGER
 from slowfast.tasks.base import Task
@@ -96,7 +98,7 @@ class Predictor:
             CheckpointError: the file cannot be read, or has no config and none was given.
             ValueError: there is no such device, or an override cannot be used.
         """
-        where = _device(device)
+        where = find_device(device)
         content = read_checkpoint(path)
         if cfg is not None:
             settings = load_cfg(cfg, overrides=overrides)
@@ -110,12 +112,12 @@ class Predictor:
         settings = with_values(settings, {"NUM_GPUS": int(where.type == "cuda")})
         task = build_task(settings)
         net = build_network(settings, where)
-        report = load_weights(net, content["model_state"], source=str(path))
+        report = load_from_cfg(net, content, settings, source=str(path))
         if not report.exact:
             # Without the log of a run only warnings are seen: resized weights are worth one.
             level = logging.WARNING if report.interpolated else logging.INFO
             LOGGER.log(level, "%s: %s", path, report)
-        names = content.get("slowfast", {}).get("class_names") or class_names_from_cfg(settings)
+        names = class_names_of(content) or class_names_from_cfg(settings)
         count = settings.MODEL.NUM_CLASSES
         return cls(
             net,
@@ -157,26 +159,3 @@ class Predictor:
             scores=best.values.tolist(),
             views=len(views),
         )
-
-
-def _device(name: str | torch.device | None) -> torch.device:
-    """The device of that name; the first GPU if there is one, else the CPU, for None.
-
-    Raises:
-        ValueError: there is no such device here.
-    """
-    found = torch.cuda.device_count()
-    try:
-        device = torch.device(name or ("cuda" if found else "cpu"))
-    except RuntimeError:
-        raise ValueError(
-            f"device is {name!r}, expected 'cpu', 'cuda' or such as 'cuda:1'"
-        ) from None
-    if device.type == "cuda" and (device.index or 0) >= found:
-        raise ValueError(
-            f"device is {str(device)!r}, but PyTorch finds {found} CUDA device(s) here; "
-            "use 'cpu' or another"
-        )
-    if device.type not in ("cpu", "cuda"):
-        raise ValueError(f"device is {str(device)!r}, expected 'cpu', 'cuda' or such as 'cuda:1'")
-    return device

@@ -8,9 +8,8 @@ from typing import Any
 from slowfast import dist
 from slowfast.config import cfg_from_text, dump_cfg
 from slowfast.engine.build import Position, Trainer
-from slowfast.engine.checkpoint.inflate import Inflation
+from slowfast.engine.checkpoint.from_cfg import start_from_cfg
 from slowfast.engine.checkpoint.integrity import CheckpointError
-from slowfast.engine.checkpoint.load import load_weights
 from slowfast.engine.checkpoint.state import (
     best_path,
     checkpoint_path,
@@ -106,28 +105,9 @@ def _check_something_is_left(trainer: Trainer, cfg: Any, *, source: str) -> None
 
 
 def _load_net(trainer: Trainer, cfg: Any, content: dict[str, Any], *, source: str) -> bool:
-    parts = content.get("slowfast", {}).get("split_statistics", {})
-    report = load_weights(
-        trainer.net,
-        {**content["model_state"], **parts},
-        source=source,
-        allow_partial=cfg.TRAIN.ALLOW_PARTIAL,
-        clear_patterns=cfg.TRAIN.CHECKPOINT_CLEAR_NAME_PATTERN,
-        inflation=_inflation(cfg),
-    )
+    report = start_from_cfg(trainer.net, content, cfg, source=source)
     LOGGER.info("%s: %s", source, report)
     return report.exact
-
-
-def _inflation(cfg: Any) -> Inflation:
-    if cfg.TRAIN.CHECKPOINT_INFLATE and cfg.TRAIN.CHECKPOINT_IN_INIT:
-        raise ValueError(
-            "TRAIN.CHECKPOINT_INFLATE and TRAIN.CHECKPOINT_IN_INIT are both True; the first "
-            "divides 2D kernels by their new length and the second does not: set one"
-        )
-    if cfg.TRAIN.CHECKPOINT_IN_INIT:
-        return "repeat"
-    return "divide" if cfg.TRAIN.CHECKPOINT_INFLATE else ""
 
 
 def _load_all(trainer: Trainer, cfg: Any, content: dict[str, Any], *, source: str) -> None:

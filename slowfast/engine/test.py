@@ -25,8 +25,9 @@ from slowfast.engine.build import (
     device_from_cfg,
     wrap_model,
 )
+from slowfast.engine.checkpoint.content import class_names_of
+from slowfast.engine.checkpoint.from_cfg import load_from_cfg
 from slowfast.engine.checkpoint.integrity import CheckpointError
-from slowfast.engine.checkpoint.load import load_weights
 from slowfast.engine.checkpoint.state import newest_whole, read_checkpoint
 from slowfast.engine.journal import Journal
 from slowfast.engine.meters import Progress, memory_gb
@@ -82,14 +83,9 @@ def load_tested_weights(net: nn.Module, cfg: Any) -> list[str]:
             "(TRAIN.ENABLE True)"
         )
     content = read_checkpoint(source, caffe2=kind == "caffe2")
-    report = load_weights(
-        net,
-        content["model_state"],
-        source=source,
-        clear_patterns=cfg.TRAIN.CHECKPOINT_CLEAR_NAME_PATTERN,
-    )
+    report = load_from_cfg(net, content, cfg, source=source)
     LOGGER.info("testing %s: %s", source, report)
-    return list(content.get("slowfast", {}).get("class_names", []))
+    return class_names_of(content)
 
 
 @torch.inference_mode()

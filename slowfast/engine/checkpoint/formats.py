@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import json
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
+from slowfast.config.errors import one_line
 from slowfast.engine.checkpoint.caffe2 import read_blobs
+from slowfast.engine.checkpoint.content import checked_content
 from slowfast.engine.checkpoint.integrity import CheckpointError, save_atomically, write_atomically
+from slowfast.engine.checkpoint.torch_file import MAGIC, ZIP, read_torch
 from slowfast.version import __version__
 
 SAFETENSORS = ".safetensors"
-_ZIP = b"PK\x03\x04"  # how files of torch.save begin
 
 
 def read_file(file: Path, *, source: str, caffe2: bool = False) -> dict[str, Any]:
     """The content of a checkpoint in the public layout; nothing in the file is executed.
 
-    The kind is told from the file: ``.safetensors``, a Caffe2 ``.pkl``, or what torch.save wrote.
+    The kind is told from how the file begins, and only where that leaves it open from its name:
+    what torch.save wrote, ``.safetensors``, or a Caffe2 ``.pkl``.
 
     Args:
         source: its name for messages.
@@ -31,55 +32,24 @@ def read_file(file: Path, *, source: str, caffe2: bool = False) -> dict[str, Any
     Raises:
         CheckpointError: the file is damaged or no checkpoint.
     """
-    if source.endswith(SAFETENSORS):
-        return _read_safetensors(file, source=source)
     with file.open("rb") as opened:
-        zipped = opened.read(len(_ZIP)) == _ZIP
-    if not zipped and (caffe2 or source.endswith(".pkl")):
-        return {"model_state": read_blobs(file, source=source)}
-    return _read_torch(file, source=source)
+        begin = opened.read(len(MAGIC))
+    size = file.stat().st_size
+    content: Any
+    if begin.startswith((ZIP, MAGIC)):
+        content = read_torch(file, source=source)
+    elif source.endswith(SAFETENSORS) or _begins_safetensors(begin, size):
+        content = _read_safetensors(file, source=source)
+    elif caffe2 or source.endswith(".pkl"):
+        content = {"model_state": read_blobs(file, source=source)}
+    else:
+        content = read_torch(file, source=source)
+    return checked_content(content, source=source, size=size)
 
 
-def _read_torch(file: Path, *, source: str) -> dict[str, Any]:
-    try:
-        content = torch.load(file, map_location="cpu", weights_only=True)
-    except (RuntimeError, pickle.UnpicklingError, EOFError, OSError, ValueError) as error:
-        raise CheckpointError(_why_not(file, error, source=source)) from error
-    if isinstance(content, dict) and _is_state(content.get("model_state")):
-        return content
-    for key in ("model", "state_dict"):  # where other programs keep the weights
-        if isinstance(content, dict) and _is_state(content.get(key)):
-            return {"model_state": content[key]}
-    if _is_state(content):
-        return {"model_state": content}
-    keys = sorted(map(str, content))[:8] if isinstance(content, dict) else type(content).__name__
-    raise CheckpointError(
-        f"{source}: expected tensors under 'model_state', or a plain state dict, found {keys}"
-    )
-
-
-def _is_state(value: Any) -> bool:
-    return isinstance(value, dict) and bool(value) and all(map(torch.is_tensor, value.values()))
-
-
-def _why_not(file: Path, error: Exception, *, source: str) -> str:
-    try:
-        foreign = torch.serialization.get_unsafe_globals_in_checkpoint(str(file))
-    except (RuntimeError, pickle.UnpicklingError, EOFError, OSError, ValueError):
-        foreign = []  # damaged, or in the old format, which cannot be asked
-    if foreign:
-        return (
-            f"{source}: holds objects that could run code when they are loaded "
-            f"({', '.join(foreign[:4])}), besides tensors and plain values. If you trust whoever "
-            "made it, read it once with torch.load(FILE, weights_only=False) and save its "
-            "'model_state' alone with torch.save"
-        )
-    reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
-    return (
-        f"{source}: expected a PyTorch checkpoint that holds tensors and plain values, but "
-        f"reading it failed ({reason[:200]}); the file is damaged, of another kind, or "
-        "holds objects that could run code"
-    )
+def _begins_safetensors(begin: bytes, size: int) -> bool:
+    """Such a file begins with the length of its header in 8 bytes, and the header with a brace."""
+    return begin[8:9] == b"{" and int.from_bytes(begin[:8], "little") <= size - 8
 
 
 def _read_safetensors(file: Path, *, source: str) -> dict[str, Any]:
@@ -89,16 +59,15 @@ def _read_safetensors(file: Path, *, source: str) -> dict[str, Any]:
             notes = opened.metadata() or {}
             state = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
         names = json.loads(notes.get("class_names", "[]"))
-    except (safetensors.SafetensorError, OSError, ValueError) as error:
+    except Exception as error:  # of damage; json has its own for lists that are too deep
+        reason = one_line(str(error))[:200]
         raise CheckpointError(
-            f"{source}: expected a safetensors file, but reading it failed ({error}); it is "
+            f"{source}: expected a safetensors file, but reading it failed ({reason}); it is "
             "damaged or of another kind"
         ) from error
-    content: dict[str, Any] = {"model_state": state}
+    content: dict[str, Any] = {"model_state": state, "slowfast": {"class_names": names}}
     if notes.get("config"):
         content["cfg"] = notes["config"]
-    if isinstance(names, list):
-        content["slowfast"] = {"class_names": [str(name) for name in names]}
     return content
 
 
@@ -110,7 +79,7 @@ def write_weights(
     Args:
         config: the YAML of the network, so that `slowfast predict` needs no other file.
     """
-    tensors = {name: value.detach().cpu().contiguous() for name, value in state.items()}
+    tensors = {name: _alone(value.detach().cpu().contiguous()) for name, value in state.items()}
     if path.suffix != SAFETENSORS:
         content: dict[str, Any] = {"model_state": tensors}
         if config:
@@ -129,6 +98,11 @@ def write_weights(
     # Two names of one tensor are an error there: each gets its own copy.
     data = safetensors.torch.save({k: v.clone() for k, v in tensors.items()}, metadata=notes)
     write_atomically(path, lambda file: file.write(data))
+
+
+def _alone(value: Tensor) -> Tensor:
+    """A copy of a part of a larger tensor, all of which would be written with it."""
+    return value if value.untyped_storage().nbytes() == value.nbytes else value.clone()
 
 
 def _import_safetensors(source: str) -> Any:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
+from slowfast.config.errors import one_line
 from slowfast.engine.checkpoint.inflate import Inflation, inflate
 from slowfast.engine.checkpoint.integrity import CheckpointError
-from slowfast.engine.checkpoint.interpolate import interpolate
+from slowfast.engine.checkpoint.interpolate import Grid, doubt, interpolate, is_elsewhere
 from slowfast.engine.checkpoint.layouts.detect import Translated, translate
 from slowfast.engine.checkpoint.sub_bn import fit_sub_bn
 
@@ -21,14 +22,22 @@ FRONT_WRAPPER = "module."
 WRAPPERS = ("_orig_mod.", "_checkpoint_wrapped_module.", "_fsdp_wrapped_module.")
 
 
+_STRICT = "It takes the network that was saved: use the config that the checkpoint was trained with"
+_PARTIAL = (
+    "If this is meant, as in fine-tuning on other classes, set TRAIN.ALLOW_PARTIAL True "
+    "(--allow-partial)"
+)
+
+
 @dataclass
 class LoadReport:
     """What became of each entry of a checkpoint and of each tensor of the network."""
 
     layout: str = ""  # whose names the checkpoint had; empty: the public ones
-    loaded: list[str] = field(default_factory=list)  # with those of the next three
+    loaded: list[str] = field(default_factory=list)  # with those of the next four
     inflated: list[str] = field(default_factory=list)
     interpolated: list[str] = field(default_factory=list)
+    guessed: list[str] = field(default_factory=list)  # of those: what their sizes do not tell
     added: list[str] = field(default_factory=list)  # the other layout does without them
     missing: list[str] = field(default_factory=list)  # in the network, not in the file
     unused: list[str] = field(default_factory=list)  # in the file, not in the network
@@ -53,6 +62,7 @@ class LoadReport:
         for title, names in (
             ("inflated from 2D", self.inflated),
             ("interpolated", self.interpolated),
+            ("whose grid the file does not tell", self.guessed),
             ("set to do nothing (that layout has none)", self.added),
             ("re-initialised (not in the checkpoint)", self.missing),
             ("re-initialised (another shape)", self.misfit),
@@ -60,8 +70,7 @@ class LoadReport:
             ("ignored (no weights)", self.ignored),
         ):
             if names:
-                shown = ", ".join(names[:6]) + (", ..." if len(names) > 6 else "")
-                lines.append(f"{len(names)} {title}: {shown}")
+                lines.append(f"{len(names)} {title}: {_some(names)}")
         return "; ".join(lines)
 
 
@@ -73,6 +82,8 @@ def load_weights(
     allow_partial: bool = False,
     clear_patterns: Iterable[str] = (),
     inflation: Inflation = "",
+    saved_grid: Grid | None = None,
+    adjustable: bool = False,
 ) -> LoadReport:
     """Copy ``state`` into ``model`` in place.
 
@@ -85,46 +96,109 @@ def load_weights(
             another shape (another number of classes), and ignore what the network lacks.
         clear_patterns: text removed from the names (``TRAIN.CHECKPOINT_CLEAR_NAME_PATTERN``).
         inflation: what is done with 2D kernels; see `inflate`.
+        saved_grid: patches (T, H, W) of the network that was saved, if it is known.
+        adjustable: whether the TRAIN keys for such weights count where this is called, so that
+            the error may name them.
 
     Raises:
-        CheckpointError: not everything fits and ``allow_partial`` is off, or nothing fits.
+        CheckpointError: not everything fits and ``allow_partial`` is off, or nothing fits, or
+            there are values that are no weights.
     """
     translated = public_state(state, source=source, clear_patterns=clear_patterns)
     own = model.state_dict()
     named = dict(fit_sub_bn(translated.state, own))
+    _check_kinds(named, own, source=source)
     report = LoadReport(translated.layout, added=translated.added, ignored=translated.ignored)
-    fitting: dict[str, Tensor] = {}
+    report.unused = [name for name in named if name not in own]
     grid = getattr(model, "grid", None)  # of patches, in transformers
+    fitting = _fit(named, own, report, inflation=inflation, grid=grid, saved=saved_grid)
+    if not fitting:
+        raise CheckpointError(_nothing_fits(source, list(own), list(state)))
+    if not report.complete and not allow_partial:
+        advice = _STRICT if not adjustable else _PARTIAL
+        if adjustable and not inflation:
+            advice += _inflation_hint(named, own)
+        raise CheckpointError(
+            f"{source}: the checkpoint does not fit the network: {report}. {advice}"
+        )
+    _check_finite(fitting, own, source=source)
+    with torch.no_grad():
+        model.load_state_dict(fitting, strict=False)
+    return report
+
+
+def _fit(
+    named: Mapping[str, Tensor],
+    own: Mapping[str, Tensor],
+    report: LoadReport,
+    *,
+    inflation: Inflation,
+    grid: Grid | None,
+    saved: Grid | None,
+) -> dict[str, Tensor]:
+    """What can be copied into the tensors of ``own``, in their shapes; the rest is reported."""
+    fitting: dict[str, Tensor] = {}
+    grids: dict[str, Grid | None] = {"grid": grid, "saved": saved}
     for name, tensor in own.items():
         if name not in named:
             # Checkpoints from before PyTorch 0.4.1 lack this counter; nothing depends on it.
             if not name.endswith("num_batches_tracked"):
                 report.missing.append(name)
             continue
-        value = named[name]
-        if value.shape == tensor.shape:
+        value, shape = named[name], tensor.shape
+        if value.shape == shape and not is_elsewhere(name, value.numel(), **grids):
             fitting[name] = value
-        elif (larger := inflate(value, tensor.shape, how=inflation)) is not None:
+        elif (larger := inflate(value, shape, how=inflation)) is not None:
             fitting[name] = larger
             report.inflated.append(name)
-        elif (resized := interpolate(name, value, tensor.shape, grid=grid)) is not None:
+        elif (resized := interpolate(name, value, shape, **grids)) is not None:
             fitting[name] = resized
             report.interpolated.append(name)
+            if open_question := doubt(name, value.shape[-2], shape[-2], **grids):
+                report.guessed.append(open_question)
         else:
             report.misfit.append(_misfit(name, value, tensor))
     report.loaded = list(fitting)
-    report.unused = [name for name in named if name not in own]
-    if not report.loaded:
-        raise CheckpointError(_nothing_fits(source, list(own), list(named)))
-    if not report.complete and not allow_partial:
+    return fitting
+
+
+def _check_kinds(
+    named: Mapping[str, Tensor], own: Mapping[str, Tensor], *, source: str
+) -> None:
+    """Numbers of another kind would be cut to what the network can hold."""
+    wrong = [
+        f"{name} ({str(named[name].dtype).removeprefix('torch.')})"
+        for name, tensor in own.items()
+        if name in named
+        and not named[name].is_floating_point()
+        and (tensor.is_floating_point() or named[name].is_complex())
+    ]
+    if wrong:
         raise CheckpointError(
-            f"{source}: the checkpoint does not fit the network: {report}. If this is meant, as "
-            "in fine-tuning on other classes, set TRAIN.ALLOW_PARTIAL True (--allow-partial)"
-            + ("" if inflation else _inflation_hint(named, own))
+            f"{source}: expected weights in floating point, found other kinds of numbers in "
+            f"{_some(wrong)}; save them as float32, after undoing what made them so (quantization)"
         )
-    with torch.no_grad():
-        model.load_state_dict(fitting, strict=False)
-    return report
+
+
+def _check_finite(
+    fitting: Mapping[str, Tensor], own: Mapping[str, Tensor], *, source: str
+) -> None:
+    # In the network's type: a number that is too large for it becomes infinite there.
+    broken = [
+        name
+        for name, value in fitting.items()
+        if own[name].is_floating_point() and not value.to(own[name].dtype).isfinite().all()
+    ]
+    if broken:
+        raise CheckpointError(
+            f"{source}: {len(broken)} of its tensors have values that are not finite (NaN or "
+            f"infinite): {_some(broken)}; the training that wrote it diverged, or the file is "
+            "damaged: use an earlier checkpoint"
+        )
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:6]) + (", ..." if len(names) > 6 else "")
 
 
 def public_state(
@@ -146,17 +220,35 @@ def public_state(
                 "give longer patterns there"
             )
         cleaned[short] = value
-    return translate(cleaned)
+    try:
+        return translate(cleaned)
+    except (RuntimeError, IndexError) as error:
+        raise CheckpointError(
+            f"{source}: has the names of a known layout, but tensors of other shapes than its "
+            f"networks have ({one_line(str(error))[:200]}); the file is damaged or of another "
+            "network"
+        ) from error
 
 
 def clean_name(name: str, clear_patterns: Iterable[str] = ()) -> str:
-    """A parameter's name without what wrappers and ``clear_patterns`` put into it."""
-    for wrapper in WRAPPERS:
-        name = name.replace(wrapper, "")
+    """A parameter's name without what wrappers and ``clear_patterns`` put into it.
+
+    Patterns may be written as the file has the names, or without the wrappers.
+    """
+    patterns = tuple(clear_patterns)
+    return _without(_unwrapped(_without(name, patterns)), patterns)
+
+
+def _without(name: str, patterns: Iterable[str]) -> str:
+    for pattern in patterns:
+        name = name.replace(pattern, "")
+    return name
+
+
+def _unwrapped(name: str) -> str:
+    name = _without(name, WRAPPERS)
     while name.startswith(FRONT_WRAPPER):
         name = name.removeprefix(FRONT_WRAPPER)
-    for pattern in clear_patterns:
-        name = name.replace(pattern, "")
     return name
 
 
@@ -180,9 +272,9 @@ def _inflation_hint(named: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> s
     )
 
 
-def _nothing_fits(source: str, own: list[str], named: list[str]) -> str:
+def _nothing_fits(source: str, own: list[str], given: list[str]) -> str:
     example = own[0]
-    near = difflib.get_close_matches(example, named, n=1, cutoff=0.0)
+    near = difflib.get_close_matches(example, given, n=1, cutoff=0.0)
     return (
         f"{source}: no tensor of the checkpoint fits the network. The network begins with "
         f"{example!r}; the nearest name in the file is {near[0] if near else None!r}. Check "

@@ -73,7 +73,8 @@ def newest_whole(output_dir: str | Path, *, task: str = "") -> Path | None:
     if found:
         raise CheckpointError(
             f"{checkpoint_folder(output_dir)}: none of the {len(found)} checkpoint(s) fits its "
-            "hash, all were damaged after they were written; copy one again, or set another "
+            "hash, all were damaged after they were written; copy one again, delete the "
+            f"{hash_path(found[0]).suffix} file of one that was changed on purpose, or set another "
             "OUTPUT_DIR to start from scratch"
         )
     return None
@@ -99,12 +100,19 @@ def read_checkpoint(path: str | Path, *, caffe2: bool = False) -> dict[str, Any]
     if not PATHS.exists(str(path)):
         raise CheckpointError(f"{path}: there is no such checkpoint; check the path")
     file = Path(local_path(str(path)))
-    if is_whole(file) is False:
+    try:
+        if is_whole(file) is False:
+            raise CheckpointError(
+                f"{path}: the content does not fit {hash_path(file).name}, so the file was "
+                "damaged after it was written; use another checkpoint or copy it again. If it was "
+                f"changed on purpose, delete {hash_path(file).name}"
+            )
+        return read_file(file, source=str(path), caffe2=caffe2)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
         raise CheckpointError(
-            f"{path}: the content does not fit {hash_path(file).name}, so the file was damaged "
-            "after it was written; use another checkpoint or copy it again"
-        )
-    return read_file(file, source=str(path), caffe2=caffe2)
+            f"{path}: cannot be read ({reason}); name a checkpoint file that can"
+        ) from error
 
 
 def write_checkpoint(path: Path, content: dict[str, Any]) -> None:

@@ -53,9 +53,9 @@ def fit_sub_bn(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> Mappin
 
 def _tile(plain: Tensor, like: Tensor) -> Tensor:
     """`plain` (C,) repeated to the length of `like`; what does not divide it stays, to misfit."""
-    if plain.ndim == 0 or len(like) % len(plain):
+    if plain.ndim != 1 or not len(plain) or like.numel() % len(plain):
         return plain
-    return plain.repeat(len(like) // len(plain))
+    return plain.repeat(like.numel() // len(plain))
 
 
 def _split_layers(state: Mapping[str, Tensor]) -> list[str]:

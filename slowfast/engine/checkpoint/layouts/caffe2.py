@@ -16,8 +16,8 @@ The naming that is assumed, with S a stage 2 to 5, B a block from 0, L a branch 
 =====================================  ==================================================
 
 A norm has ``_s`` (scale), ``_b`` (shift), ``_rm`` (running mean), ``_riv`` (running variance;
-the name says inverse, the value is not). All else is the state of the solver: ``lr``,
-``model_iter``, ``*_momentum``.
+the name says inverse, the value is not). The state of the solver is no weight: ``lr``,
+``model_iter``, ``epoch``, ``*_momentum``. A blob of any other name has no place in a network.
 """
 
 from __future__ import annotations
@@ -67,12 +67,15 @@ _RULES = tuple(
 )
 
 
+_SOLVER = re.compile(r"lr|model_iter|epoch|.*_momentum")
+
+
 def is_caffe2(state: Mapping[str, Tensor]) -> bool:
     return "conv1_w" in state and any(re.match(r"res2_0_branch2a_", name) for name in state)
 
 
 def public_name(blob: str) -> str | None:
-    """The public name of a blob; None: it is not a weight.
+    """The public name of a blob; None: it is not a weight that networks have.
 
     >>> public_name("t_res3_2_branch2b_bn_riv")
     's3.pathway1_res2.branch2.b_bn.running_var'
@@ -87,13 +90,18 @@ def public_name(blob: str) -> str | None:
 
 
 def translate(blobs: Mapping[str, Tensor]) -> Translated:
-    """The classifier of some files is a 1x1x1 convolution, (K, C, 1, 1, 1); ours is linear."""
+    """The classifier of some files is a 1x1x1 convolution, (K, C, 1, 1, 1); ours is linear.
+
+    Blobs that no rule knows keep their names, so that they are reported as unused.
+    """
     state: dict[str, Tensor] = {}
     others = []
     for blob, value in blobs.items():
         name = public_name(blob)
-        if name is None:
+        if name == "head.projection.weight" and value.dim() > 2:
+            value = value.flatten(1)
+        if name is None and _SOLVER.fullmatch(blob):
             others.append(blob)
         else:
-            state[name] = value.flatten(1) if name == "head.projection.weight" else value
+            state[name or blob] = value
     return Translated(state, "Caffe2", ignored=others)

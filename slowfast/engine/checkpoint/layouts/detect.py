@@ -21,8 +21,7 @@ _LAYOUTS = (
 def translate(state: Mapping[str, Tensor]) -> Translated:
     """Weights under the public names, whichever of the known layouts they are in.
 
-    Names that no rule knows stay as they are, so that they are reported as unused; only in
-    Caffe2 files, which hold the state of the solver too, are they put aside.
+    Names that no rule knows stay as they are, so that they are reported as unused.
     """
     for recognises, rename in _LAYOUTS:
         if recognises(state):

@@ -1,0 +1,108 @@
+"""What a checkpoint holds once it is read: named dense tensors, and entries of the kinds we write."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from slowfast.engine.checkpoint.integrity import CheckpointError
+
+# Where programs keep the weights; the first is the public layout.
+_STATES = ("model_state", "model", "state_dict")
+# Entries of ours, and what each one is.
+_OURS = {
+    "version": str,
+    "position": dict,
+    "batches_per_epoch": int,
+    "best": dict,
+    "means": list,
+    "class_names": list,
+    "split_statistics": dict,
+}
+_LARGEST = 10  # times the file: tensors that share their memory are few
+
+
+def checked_content(content: Any, *, source: str, size: int) -> dict[str, Any]:
+    """`content` in the public layout, with weights that can be computed with.
+
+    Entries beside the weights that are of another kind than this package writes belong to
+    another program, and are left out.
+
+    Args:
+        source: name of the file, for messages.
+        size: of the file, in bytes.
+
+    Raises:
+        CheckpointError: there are no weights, or not only dense tensors with names.
+    """
+    found = content if isinstance(content, dict) else {}
+    key = next((key for key in _STATES if _is_state(found.get(key))), None)
+    state = content if key is None else found[key]
+    if not _is_state(state):
+        kind = type(content).__name__
+        keys = sorted(map(str, content))[:8] if isinstance(content, dict) else kind
+        raise CheckpointError(
+            f"{source}: expected tensors under 'model_state', or a plain state dict, found {keys}"
+        )
+    _check_tensors(state, source=source, limit=_LARGEST * size)
+    beside = found if key == "model_state" else {}
+    return {**_known(beside), "model_state": state}
+
+
+def class_names_of(content: dict[str, Any]) -> list[str]:
+    """Names of the classes that a checkpoint was trained on; empty if it has none."""
+    return [str(name) for name in content.get("slowfast", {}).get("class_names", [])]
+
+
+def _is_state(value: Any) -> bool:
+    return isinstance(value, dict) and bool(value) and all(map(torch.is_tensor, value.values()))
+
+
+def _check_tensors(state: dict[Any, Tensor], *, source: str, limit: int) -> None:
+    for name, value in state.items():
+        if not isinstance(name, str):
+            raise CheckpointError(
+                f"{source}: expected names of tensors, found {name!r} ({type(name).__name__}) among "
+                "them; save the state_dict() of a network"
+            )
+        if kind := _unusable(value):
+            raise CheckpointError(
+                f"{source}: {name} is a {kind} tensor, expected a dense one with values; save the "
+                "weights as plain tensors"
+            )
+        limit -= value.nbytes
+    if limit < 0:
+        raise CheckpointError(
+            f"{source}: its tensors are more than {_LARGEST} times as large as the file, so most "
+            "of them are the same few numbers repeated; save them with .contiguous() if it is meant"
+        )
+
+
+def _unusable(value: Tensor) -> str:
+    """Why a tensor has no values that could be copied; empty if it has them."""
+    kinds = {
+        "meta": value.is_meta,
+        "quantized": value.is_quantized,
+        "nested": value.is_nested,
+        "sparse": value.layout is not torch.strided,
+    }
+    return next((kind for kind, found in kinds.items() if found), "")
+
+
+def _known(beside: dict[str, Any]) -> dict[str, Any]:
+    """Entries that readers of the content rely on, each of its kind."""
+    kept = dict(beside)
+    if type(kept.get("epoch")) is not int:
+        kept.pop("epoch", None)
+    ours = kept.get("slowfast")
+    kept["slowfast"] = {
+        key: value
+        for key, value in (ours.items() if isinstance(ours, dict) else ())
+        if isinstance(value, _OURS.get(key, object))
+    }
+    position = kept["slowfast"].get("position", {})
+    if {key: type(value) for key, value in position.items()} != {"epoch": int, "batch": int}:
+        kept["slowfast"].pop("position", None)
+    return kept
