@@ -13,6 +13,7 @@ from typing import Any
 import simplejson
 import torch
 
+from slowfast.cli.arguments import positive
 from slowfast.cli.benchmark_networks import Case, measure_network, print_networks
 from slowfast.cli.benchmark_video import write_benchmark_video
 from slowfast.cli.errors import explain_errors
@@ -21,6 +22,7 @@ from slowfast.config import load_cfg, with_values
 from slowfast.data.batch import Batch
 from slowfast.data.datasets.build import dataset_from_cfg, make_manifest
 from slowfast.engine.build import build_network, build_stepper, build_task, device_from_cfg
+from slowfast.engine.device import find_device
 from slowfast.models.build import build_model
 from slowfast.models.zoo import create_model
 
@@ -103,7 +105,7 @@ def measure_model(args: argparse.Namespace) -> list[Row]:
 
 
 def _device(args: argparse.Namespace) -> torch.device:
-    return torch.device(args.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    return find_device(args.device)
 
 
 def _networks(args: argparse.Namespace) -> dict[str, torch.nn.Module]:
@@ -239,15 +241,17 @@ def parse_args(argv: Sequence[str] | None, program: str) -> argparse.Namespace:
     parser.add_argument("what", choices=("data", "model", "train"))
     parser.add_argument("--cfg", metavar="YAML", help="settings (default: SlowFast 8x8 R50, CPU)")
     parser.add_argument("--videos", metavar="DIR", help="files to decode (default: generated)")
-    parser.add_argument("--repeats", type=int, default=9, metavar="N", help="runs a median (9)")
-    parser.add_argument("--threads", type=int, metavar="N", help="of the CPU (default: all)")
+    parser.add_argument(
+        "--repeats", type=positive, default=9, metavar="N", help="runs a median (9)"
+    )
+    parser.add_argument("--threads", type=positive, metavar="N", help="of the CPU (default: all)")
     model = parser.add_argument_group("model")
     model.add_argument(
         "--networks", nargs="+", metavar="NAME", help=f"of the zoo ({' '.join(NETWORKS)})"
     )
-    model.add_argument("--crop", type=int, metavar="N", help="height and width, pixels")
-    model.add_argument("--frames", type=int, metavar="N", help="frames of a clip")
-    model.add_argument("--batch", type=int, metavar="N", help="clips (1; 16 on a GPU)")
+    model.add_argument("--crop", type=positive, metavar="N", help="height and width, pixels")
+    model.add_argument("--frames", type=positive, metavar="N", help="frames of a clip")
+    model.add_argument("--batch", type=positive, metavar="N", help="clips (1; 16 on a GPU)")
     model.add_argument("--device", metavar="NAME", help="cpu, cuda (default: a GPU, if any)")
     model.add_argument(
         "--compile", action="store_true", help="also compiled (always on a GPU); takes minutes"

@@ -143,6 +143,11 @@ def _take_turns(
     for title, action in actions.items():  # the first call pays for what is only done once
         try:
             action()
+        except ValueError as error:
+            raise ValueError(
+                f"{case.name}, {title}: does not run with {case.batch} clip(s) of this size "
+                f"({error}); try larger ones (--crop, --frames) or another number (--batch)"
+            ) from error
         except RuntimeError as error:
             if "compiled" not in title:
                 raise

@@ -11,12 +11,14 @@ from typing import Any
 import torch
 from torch import nn
 
+from slowfast.cli.arguments import positive
 from slowfast.cli.errors import explain_errors
 from slowfast.config import cfg_from_text, dump_cfg, load_cfg, with_values
 from slowfast.data.datasets.build import class_names_from_cfg
 from slowfast.engine.build import build_network
+from slowfast.engine.checkpoint.content import class_names_of
+from slowfast.engine.checkpoint.from_cfg import AS_SAVED, load_from_cfg
 from slowfast.engine.checkpoint.integrity import CheckpointError
-from slowfast.engine.checkpoint.load import load_weights
 from slowfast.engine.checkpoint.state import read_checkpoint
 from slowfast.export.write import FORMATS, export_network
 from slowfast.version import __version__
@@ -37,13 +39,15 @@ def main(argv: Sequence[str] | None = None, *, program: str = "slowfast export")
 
 def _export(args: argparse.Namespace) -> int:
     file_format = format_of(args.out, args.format)
+    if args.out.exists() and not args.force:
+        raise ValueError(f"{args.out}: is there already; --force replaces it")
     net, cfg, names = load_network(args)
     parity = export_network(
         net,
         args.out,
         file_format=file_format,
         batch=args.batch,
-        size=args.crop or cfg.DATA.TEST_CROP_SIZE,
+        size=cfg.DATA.TEST_CROP_SIZE if args.crop is None else args.crop,
         metadata=metadata_from_cfg(cfg, names, source=args.checkpoint),
         tolerance=args.tolerance,
     )
@@ -82,7 +86,7 @@ def load_network(args: argparse.Namespace) -> tuple[nn.Module, Any, list[str]]:
     if args.cfg is not None:
         cfg = load_cfg(args.cfg, overrides=args.opts)
     elif isinstance(content.get("cfg"), str):
-        cfg = cfg_from_text(content["cfg"], overrides=args.opts)
+        cfg = cfg_from_text(content["cfg"], overrides=[*AS_SAVED, *args.opts])
     else:
         found = f"{args.checkpoint}: the checkpoint carries no config" if content else "no --cfg"
         raise CheckpointError(f"{found}; pass the YAML of the network (--cfg FILE)")
@@ -90,9 +94,8 @@ def load_network(args: argparse.Namespace) -> tuple[nn.Module, Any, list[str]]:
     cfg = with_values(cfg, {"NUM_GPUS": 0, "MODEL.CHANNELS_LAST": False})
     net = build_network(cfg, torch.device("cpu"))
     if content:
-        load_weights(net, content["model_state"], source=str(args.checkpoint))
-    names = content.get("slowfast", {}).get("class_names") or class_names_from_cfg(cfg)
-    return net, cfg, list(names)
+        load_from_cfg(net, content, cfg, source=str(args.checkpoint))
+    return net, cfg, class_names_of(content) or class_names_from_cfg(cfg)
 
 
 def metadata_from_cfg(cfg: Any, class_names: list[str], *, source: str | None) -> dict[str, str]:
@@ -108,11 +111,7 @@ def metadata_from_cfg(cfg: Any, class_names: list[str], *, source: str | None) -
 
 
 def _batch(text: str) -> int | None:
-    if text == "dynamic":
-        return None
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a number of clips or 'dynamic', got {text!r}")
-    return int(text)
+    return None if text == "dynamic" else positive(text)
 
 
 def parse_args(argv: Sequence[str] | None, program: str) -> argparse.Namespace:
@@ -130,7 +129,7 @@ def parse_args(argv: Sequence[str] | None, program: str) -> argparse.Namespace:
     parser.add_argument("--cfg", metavar="YAML", help="default: the config in the checkpoint")
     parser.add_argument("--format", choices=tuple(FORMATS), help="default: as OUT ends")
     parser.add_argument(
-        "--crop", type=int, metavar="N", help="height and width, pixels (DATA.TEST_CROP_SIZE)"
+        "--crop", type=positive, metavar="N", help="height and width, pixels (DATA.TEST_CROP_SIZE)"
     )
     parser.add_argument(
         "--batch", type=_batch, metavar="N", help="clips of a call (default: 'dynamic', any number)"
@@ -142,5 +141,6 @@ def parse_args(argv: Sequence[str] | None, program: str) -> argparse.Namespace:
         metavar="X",
         help="largest difference of scores, absolute and as a share of the largest (1e-3)",
     )
+    parser.add_argument("--force", action="store_true", help="replace OUT if it is there")
     parser.add_argument("opts", nargs="*", metavar="KEY VALUE")
     return parser.parse_intermixed_args(argv)

@@ -122,7 +122,7 @@ def _load_all(trainer: Trainer, cfg: Any, content: dict[str, Any], *, source: st
     try:
         if "optimizer_state" in content:
             trainer.stepper.optimizer.load_state_dict(content["optimizer_state"])
-    except (ValueError, KeyError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise CheckpointError(
             f"{source}: the optimizer state does not fit {cfg.SOLVER.OPTIMIZING_METHOD} with "
             f"these parameter groups ({error}); set TRAIN.CHECKPOINT_EPOCH_RESET True to start "

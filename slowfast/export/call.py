@@ -51,7 +51,7 @@ def random_call(spec: InputSpec, batch: int, *, size: int | None = None, seed: i
     Args:
         size: height and width in pixels; default: what the network was built for.
     """
-    side = size or spec.size
+    side = spec.side(size)
     draw = torch.Generator().manual_seed(seed)
     clips = [torch.randn(c.shape, generator=draw) for c in spec.example(batch, size=side)]
     if not spec.boxes:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,8 +61,8 @@ def export_network(
             (of 400 classes a score is often far below 1e-3 itself).
 
     Raises:
-        ValueError: packages for the format are missing; the clips do not fit the network; or
-            the file gives other scores than the network.
+        ValueError: packages for the format are missing; the clips do not fit the network; `out`
+            cannot be written; or the file gives other scores than the network.
     """
     if file_format not in FORMATS:
         raise ValueError(f"--format is {file_format!r}; use one of {', '.join(FORMATS)}")
@@ -80,8 +81,7 @@ def export_network(
         program = trace(net, calls[-1], dynamic_batch=batch is None)
     finally:
         net.train(mode)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".export-") as folder:
+    with _scratch_for(out) as folder:
         part = Path(folder, out.name)
         if file_format == "onnx":
             write_onnx(program, calls[-1], part, metadata or {}, dynamic_batch=batch is None)
@@ -93,9 +93,24 @@ def export_network(
             raise ValueError(
                 f"{out}: not written: its {parity}, but --tolerance allows {tolerance:g}"
             )
+        out.parent.mkdir(parents=True, exist_ok=True)
         for file in Path(folder).iterdir():  # large weights lie beside the file
             os.replace(file, out.parent / file.name)
     return parity
+
+
+@contextmanager
+def _scratch_for(out: Path) -> Iterator[str]:
+    """A folder that is gone afterwards, on the disk of `out`; folders of `out` are not made yet."""
+    near = next(folder for folder in out.absolute().parents if folder.exists())
+    try:
+        with tempfile.TemporaryDirectory(dir=near, prefix=".export-") as folder:
+            yield folder
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise ValueError(
+            f"{out}: cannot be written ({reason}); choose another folder, or make room there"
+        ) from error
 
 
 def compare(found: list[Tensor], expected: list[Tensor]) -> Parity:

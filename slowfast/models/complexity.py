@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,7 +32,7 @@ class Cost:
     gflops: float
     activations: float  # millions of numbers that these operators put out
     by_operator: dict[str, float]  # gflops of "conv", "linear", "matmul"
-    by_module: dict[str, float]  # gflops of "s1", "s1_fuse", ..., "head"
+    by_module: dict[str, float]  # gflops of "s1", "s1_fuse", ..., or "blocks 0-2"; "head"
     by_pathway: dict[str, float]  # gflops of "pathway0", "pathway1", "lateral", "head"
     params_by_module: dict[str, int]  # as in by_module
     params_by_pathway: dict[str, int]  # as in by_pathway
@@ -43,17 +43,21 @@ class Cost:
             f"GFLOPs       {self.gflops:10.3f} (multiply-adds)",
             f"activations  {self.activations:10.3f} M",
         ]
+        width = max(map(len, (*self.by_module, *self.params_by_module)), default=0)
         for gflops, params in (
             (self.by_module, self.params_by_module),
             (self.by_pathway, self.params_by_pathway),
         ):
             lines.append("")
             lines += [
-                f"  {name:<12} {count:10.3f} GFLOPs {params.get(name, 0) / 1e6:10.3f} M parameters"
-                for name, count in gflops.items()
+                f"  {name:<{width}} {gflops.get(name, 0):10.3f} GFLOPs "
+                f"{params.get(name, 0) / 1e6:10.3f} M parameters"
+                for name in {**gflops, **params}
             ]
         lines.append("")
-        lines += [f"  {name:<12} {count:10.3f} GFLOPs" for name, count in self.by_operator.items()]
+        lines += [
+            f"  {name:<{width}} {count:10.3f} GFLOPs" for name, count in self.by_operator.items()
+        ]
         return "\n".join(lines)
 
 
@@ -66,7 +70,8 @@ def count_cost(net: nn.Module, inputs: Sequence[Tensor]) -> Cost:
             A network of detection gets one box a clip.
     """
     net = getattr(net, "_orig_mod", net)  # a compiled network runs no operator we could see
-    tally = _Tally()
+    place = _places(net)
+    tally = _Tally(place)
     # Outside inference mode composite operators arrive as the few the registry knows.
     with torch.inference_mode(False), torch.no_grad():
         shapes, arguments = _on_meta(net, inputs)
@@ -75,7 +80,7 @@ def count_cost(net: nn.Module, inputs: Sequence[Tensor]) -> Cost:
     by_module: dict[str, int] = defaultdict(int)
     by_pathway: dict[str, int] = defaultdict(int)
     for name, parameter in net.named_parameters():
-        module, part = _place(name)
+        module, part = place(name)
         by_module[module] += parameter.numel()
         by_pathway[part] += parameter.numel()
     return Cost(
@@ -142,20 +147,31 @@ def _on_meta(net: nn.Module, inputs: Sequence[Tensor]) -> tuple[dict[str, Tensor
     return shapes, (clips, *boxes)
 
 
-def _place(name: str) -> tuple[str, str]:
-    """The module a dotted name lies in, and its pathway: "s1_fuse.bn" -> "s1_fuse", "lateral"."""
-    module = name.split(".", 1)[0]
-    pathway = re.search(r"(?:^|\.)(pathway\d+)_", name)
-    if pathway:
-        return module, pathway[1]
-    return module, "lateral" if module.endswith("_fuse") else module
+Place = Callable[[str], tuple[str, str]]
+
+
+def _places(net: nn.Module) -> Place:
+    """Tells of a dotted name its stage and its pathway: "s1_fuse.bn" -> "s1_fuse", "lateral"."""
+    stage_of = getattr(net, "stage_of", lambda name: name.split(".", 1)[0])
+
+    def place(name: str) -> tuple[str, str]:
+        stage = stage_of(name)
+        pathway = re.search(r"(?:^|\.)(pathway\d+)_", name)
+        if pathway:
+            return stage, pathway[1]
+        if stage == "head":
+            return stage, stage
+        return stage, "lateral" if stage.endswith("_fuse") else "pathway0"
+
+    return place
 
 
 class _Tally(TorchDispatchMode):
     """Sums the cost of every operator that runs, by where it runs."""
 
-    def __init__(self) -> None:
+    def __init__(self, place: Place) -> None:
         super().__init__()
+        self.place = place
         self.tracker = ModuleTracker()
         self.activations = 0
         self.by_operator: dict[str, float] = defaultdict(float)
@@ -179,7 +195,7 @@ class _Tally(TorchDispatchMode):
         self.activations += math.prod(first.shape)
         # Names are "Class.s2.pathway0_res0..."; the longest is where we are.
         path = max((p for p in self.tracker.parents if p != "Global"), key=len, default="")
-        module, part = _place(path.split(".", 1)[-1])
+        module, part = self.place(path.split(".", 1)[-1])
         self.by_operator[operator] += multiply_adds
         self.by_module[module] += multiply_adds
         self.by_pathway[part] += multiply_adds

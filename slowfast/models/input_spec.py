@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,6 +19,15 @@ class InputSpec:
     size: int  # height and width, pixels
     downscale: tuple[int, ...] = ()  # frames of a pathway are this many times smaller; (): none
     boxes: bool = False  # whether a call needs boxes
+
+    def __post_init__(self) -> None:
+        for what, values in (
+            ("in_channels (DATA.INPUT_CHANNEL_NUM)", self.channels),
+            ("num_frames (DATA.NUM_FRAMES)", self.frames),
+            ("crop_size (DATA.TRAIN_CROP_SIZE)", (self.size,)),
+        ):
+            for value in values:
+                check_count(value, what)
 
     def check(self, pathways: Sequence[Tensor], *, alpha: int | None = None) -> None:
         """Raise ValueError unless `pathways` fit; `alpha`: Fast frames per Slow frame."""
@@ -45,14 +55,32 @@ class InputSpec:
                     f"got {slow} Slow and {fast} Fast frames"
                 )
 
+    def side(self, size: int | None) -> int:
+        """Height and width of clips: `size` if it is given, else what the network is built for."""
+        if size is None:
+            return self.size
+        check_count(size, "the size of clips in pixels")
+        return size
+
     def example(self, batch: int = 1, *, size: int | None = None) -> list[Tensor]:
         """Random clips in [0, 1) of the right shape; `size`: another height and width."""
-        side = size or self.size
+        check_count(batch, "the number of clips")
+        side = self.side(size)
         downscale = self.downscale or (1,) * len(self.frames)
         return [
             torch.rand(batch, channels, frames, side // less, side // less)
             for channels, frames, less in zip(self.channels, self.frames, downscale, strict=True)
         ]
+
+
+def check_count(value: object, what: str) -> None:
+    """Raise ValueError unless `value`, which is `what`, is a whole number from 1."""
+    try:
+        count = operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        count = 0
+    if isinstance(value, bool) or count < 1:
+        raise ValueError(f"{what} is {value!r}, expected a whole number from 1")
 
 
 def example_input(net: nn.Module, batch: int = 1, *, size: int | None = None) -> list[Tensor]:
@@ -80,9 +108,14 @@ def example_boxes(
     spec = _spec_of(net)
     if not spec.boxes:
         return None
-    side = float(size or spec.size)
+    side = float(spec.side(size))
     rows = [[float(clip), 0.0, 0.0, side, side] for clip in range(batch)]
     return torch.tensor(rows, device=device)
+
+
+def takes_boxes(net: nn.Module) -> bool:
+    """Whether a call of `net` needs boxes."""
+    return _spec_of(net).boxes
 
 
 def _spec_of(net: nn.Module) -> InputSpec:

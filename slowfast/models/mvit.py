@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -40,6 +41,8 @@ from slowfast.ops.pos_embed import (
     sincos_plane,
     sincos_volume,
 )
+
+_BLOCK = re.compile(r"(?:blocks|rev_backbone\.layers)\.(\d+)\b")
 
 
 class MViT(nn.Module):
@@ -93,7 +96,7 @@ class MViT(nn.Module):
         # Only the attention of a transition can grow: reversible blocks keep their channels.
         in_attention = options.growth.in_attention or self.reversible
         growth = replace(options.growth, in_attention=in_attention)
-        specs = plan_blocks(growth, options.pools, self.grid)
+        self.block_specs = specs = plan_blocks(growth, options.pools, self.grid)
         if options.reversible is None:
             self.blocks = Blocks(
                 specs,
@@ -193,18 +196,33 @@ class MViT(nn.Module):
             return self.norm(x[:, 0])  # type: ignore[no-any-return]
         return self.norm(x).mean(dim=1)  # type: ignore[no-any-return]
 
-    # What the optimizer asks about parameters.
+    # What the optimizer and the count of costs ask about parameters.
 
     def layer_of(self, name: str) -> int:
         """Of the parameter `name`: 0 for what makes tokens, then the blocks, then the rest.
 
         The rest is layer `num_layers`, from which layer-wise decay of the learning rate counts.
         """
-        block = re.match(r"(?:blocks|rev_backbone\.layers)\.(\d+)\.", name)
+        block = _BLOCK.match(name)
         if block:
             return int(block[1]) + 1
         stem = name.startswith(("cls_token", "pos_embed", "patch_embed.", "norm_stem."))
         return 0 if stem else self.num_layers
+
+    @property
+    def stages(self) -> dict[str, range]:
+        """Blocks of one resolution by a name for them; a block that pools begins a stage."""
+        specs = self.block_specs
+        first = [i for i, spec in enumerate(specs) if i == 0 or spec.pool_skip is not None]
+        found = [range(*ends) for ends in pairwise([*first, len(specs)])]
+        return {f"blocks {s[0]}" + f"-{s[-1]}" * (len(s) > 1): s for s in found}
+
+    def stage_of(self, name: str) -> str:
+        """What the module or parameter `name` is a part of: one of `stages`, or a child."""
+        block = _BLOCK.match(name)
+        if block is None:
+            return name.split(".", 1)[0]
+        return next(stage for stage, blocks in self.stages.items() if int(block[1]) in blocks)
 
     @property
     def num_layers(self) -> int:

@@ -10,7 +10,7 @@ from fvcore.common.config import CfgNode
 from slowfast.log import LOGGER
 from slowfast.models.mvit_plan import Growth, Pools
 from slowfast.models.patch_embed import PatchSpec
-from slowfast.ops.pooling_attention import AttentionOptions
+from slowfast.ops.pooling_attention import EPS, AttentionOptions
 
 
 @dataclass(frozen=True)
@@ -103,6 +103,8 @@ def transformer_options_from_cfg(cfg: CfgNode) -> TransformerOptions:
             rel_pos_temporal=keys.REL_POS_TEMPORAL,
             class_token=has_class_token_from_cfg(cfg),
             dropout=keys.DROPOUT_RATE,
+            # That library leaves these norms at PyTorch's own epsilon.
+            pool_eps=1e-5 if cfg.MODEL.MODEL_NAME == "PTVMViT" else EPS,
         ),
         positions=Positions(keys.USE_ABS_POS, keys.SEP_POS_EMBED, keys.USE_FIXED_SINCOS_POS),
         mlp_ratio=keys.MLP_RATIO,

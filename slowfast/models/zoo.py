@@ -59,8 +59,8 @@ def create_model(name: str, *, num_classes: int | None = None, **changes: Any) -
     Raises:
         ValueError: there is no such name or argument; the nearest ones are given.
     """
-    if name not in ZOO:
-        near = difflib.get_close_matches(name, ZOO, n=3, cutoff=0.4)
+    if not isinstance(name, str) or name not in ZOO:
+        near = difflib.get_close_matches(str(name), ZOO, n=3, cutoff=0.4)
         hint = f"; did you mean {', '.join(near)}?" if near else "."
         raise ValueError(f"there is no network {name!r}{hint} slowfast.list_models() shows all")
     entry = ZOO[name]

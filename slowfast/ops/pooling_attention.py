@@ -60,6 +60,7 @@ class AttentionOptions:
         separate_qkv: three projections instead of one of three times the size.
         residual_pooling: add the pooled queries to the output (2112.01526, Sec. 4.1).
         class_token: the first token is one that is not pooled and has no position.
+        pool_eps: of the norms of what was pooled.
     """
 
     mode: str = "conv"
@@ -71,6 +72,7 @@ class AttentionOptions:
     rel_pos_temporal: bool = False
     class_token: bool = True
     dropout: float = 0.0
+    pool_eps: float = EPS
 
 
 class PoolingAttention(nn.Module):
@@ -118,7 +120,7 @@ class PoolingAttention(nn.Module):
         if options.mode != "conv_unshared":
             channels //= heads
         for name, window in (("q", pool_q), ("k", pool_kv), ("v", pool_kv)):
-            pool, norm = make_pool(window, channels, options.mode)
+            pool, norm = make_pool(window, channels, options.mode, eps=options.pool_eps)
             self.add_module(f"pool_{name}", pool)
             self.add_module(f"norm_{name}", norm)
         self._add_tables(dim_out // heads, grid)
@@ -228,7 +230,7 @@ class MeanPool(nn.Module):
 
 
 def make_pool(
-    window: Window | None, channels: int, mode: str
+    window: Window | None, channels: int, mode: str, *, eps: float = EPS
 ) -> tuple[nn.Module | None, nn.Module | None]:
     """A pool and the norm that follows it; None for what there is not."""
     if mode not in POOL_MODES:
@@ -248,7 +250,7 @@ def make_pool(
         groups=channels,
         bias=False,
     )
-    return conv, nn.LayerNorm(channels, eps=EPS)
+    return conv, nn.LayerNorm(channels, eps=eps)
 
 
 def pool_tokens(

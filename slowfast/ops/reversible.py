@@ -7,7 +7,7 @@ y2 = x2 + g(y1), so that its input follows from its output. Memory does not grow
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -111,11 +111,13 @@ def _backward(
     return y.detach(), of_x, [of_parameter.get(id(p)) for p in parameters]
 
 
-def _autocast_of(x: Tensor) -> Callable[[], torch.autocast]:
+def _autocast_of(x: Tensor) -> Callable[[], AbstractContextManager[Any]]:
     """Makes the autocast context that is on now, for the recomputation."""
     kind = x.device.type
     enabled = autocast_is_on(x)
-    dtype = torch.get_autocast_dtype(kind)
+    if x.is_meta:
+        return nullcontext  # PyTorch has no autocast for what is only counted
+    dtype = torch.get_autocast_dtype(kind) if enabled else None
     # The weights that forward cast were cast without a graph: their cache must not be used.
     return lambda: torch.autocast(kind, dtype, enabled=enabled, cache_enabled=False)
 

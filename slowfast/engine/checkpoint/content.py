@@ -1,4 +1,4 @@
-"""What a checkpoint holds once it is read: named dense tensors, and entries of the kinds we write."""
+"""What a checkpoint holds once it is read: dense tensors with names, and entries of our kinds."""
 
 from __future__ import annotations
 
@@ -64,8 +64,8 @@ def _check_tensors(state: dict[Any, Tensor], *, source: str, limit: int) -> None
     for name, value in state.items():
         if not isinstance(name, str):
             raise CheckpointError(
-                f"{source}: expected names of tensors, found {name!r} ({type(name).__name__}) among "
-                "them; save the state_dict() of a network"
+                f"{source}: expected names of tensors, found {name!r} among them; save the "
+                "state_dict() of a network"
             )
         if kind := _unusable(value):
             raise CheckpointError(

@@ -10,7 +10,7 @@ from slowfast.config import ConfigError
 from slowfast.config.defaults import KEYS
 from slowfast.config.yaml_source import read_text
 from slowfast.engine.checkpoint.inflate import Inflation
-from slowfast.engine.checkpoint.interpolate import Grid
+from slowfast.engine.checkpoint.interpolate import JOINT, Grid
 from slowfast.engine.checkpoint.load import LoadReport, load_weights
 from slowfast.models.patch_embed import PatchSpec
 
@@ -73,7 +73,8 @@ def _inflation_from_cfg(cfg: Any) -> Inflation:
 def _grid_of(content: dict[str, Any]) -> Grid | None:
     """Patches (T, H, W) of the transformer that was saved; None where no config tells."""
     text = content.get("cfg")
-    if not isinstance(text, str):
+    joint = any(name.endswith(JOINT) for name in content["model_state"])
+    if not joint or not isinstance(text, str):
         return None
     try:
         found = {entry.path: entry.value for entry in read_text(text, name="checkpoint config")}

@@ -97,10 +97,8 @@ def _joint(value: Tensor, length: int, grid: Grid, saved: Grid | None) -> Tensor
     """pos_embed (1, [1 +] t * h * w, C) -> (1, length, C)."""
     tokens = length - math.prod(grid)  # the class token, if any
     count = value.shape[1] - tokens
-    if saved is not None and math.prod(saved) == count:
-        old = saved
-    else:
-        old = next(iter(readings(count, grid)), None)
+    known = saved is not None and math.prod(saved) == count
+    old = saved if known else next(iter(readings(count, grid)), None)
     if tokens not in (0, 1) or old is None:
         return None
     return torch.cat([value[:, :tokens], _resize(value[:, tokens:], old, grid, "trilinear")], dim=1)

@@ -162,9 +162,7 @@ def _fit(
     return fitting
 
 
-def _check_kinds(
-    named: Mapping[str, Tensor], own: Mapping[str, Tensor], *, source: str
-) -> None:
+def _check_kinds(named: Mapping[str, Tensor], own: Mapping[str, Tensor], *, source: str) -> None:
     """Numbers of another kind would be cut to what the network can hold."""
     wrong = [
         f"{name} ({str(named[name].dtype).removeprefix('torch.')})"
@@ -180,9 +178,7 @@ def _check_kinds(
         )
 
 
-def _check_finite(
-    fitting: Mapping[str, Tensor], own: Mapping[str, Tensor], *, source: str
-) -> None:
+def _check_finite(fitting: Mapping[str, Tensor], own: Mapping[str, Tensor], *, source: str) -> None:
     # In the network's type: a number that is too large for it becomes infinite there.
     broken = [
         name

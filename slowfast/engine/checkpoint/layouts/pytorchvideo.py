@@ -84,8 +84,8 @@ def translate_resnet(state: Mapping[str, Tensor]) -> Translated:
 def translate_mvit(state: Mapping[str, Tensor]) -> Translated:
     """MViT; queries, keys and values are one matrix in the public network.
 
-    Their norms of pooled queries, keys and values have an epsilon of 1e-5, the public ones of
-    1e-6: with the same weights the scores differ in the fourth digit.
+    Their norms of pooled queries, keys and values have an epsilon of 1e-5, as networks of
+    MODEL.MODEL_NAME PTVMViT do; in others, with 1e-6, scores differ in the fourth digit.
     """
     named: dict[str, Tensor] = {}
     for name, value in state.items():
