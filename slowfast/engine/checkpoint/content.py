@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -11,16 +12,6 @@ from slowfast.engine.checkpoint.integrity import CheckpointError
 
 # Where programs keep the weights; the first is the public layout.
 _STATES = ("model_state", "model", "state_dict")
-# Entries of ours, and what each one is.
-_OURS = {
-    "version": str,
-    "position": dict,
-    "batches_per_epoch": int,
-    "best": dict,
-    "means": list,
-    "class_names": list,
-    "split_statistics": dict,
-}
 _LARGEST = 10  # times the file: tensors that share their memory are few
 
 
@@ -91,18 +82,40 @@ def _unusable(value: Tensor) -> str:
     return next((kind for kind, found in kinds.items() if found), "")
 
 
+def _is_position(value: Any) -> bool:
+    kinds = {key: type(number) for key, number in value.items()} if isinstance(value, dict) else {}
+    return kinds == {"epoch": int, "batch": int}
+
+
+def _is_statistics(value: Any) -> bool:
+    return isinstance(value, dict) and all(
+        isinstance(name, str) and torch.is_tensor(tensor) and not _unusable(tensor)
+        for name, tensor in value.items()
+    )
+
+
+def _of_kind(kind: type) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, kind)
+
+
+# Entries of ours, and what each one is.
+_OURS: dict[str, Callable[[Any], bool]] = {
+    "version": _of_kind(str),
+    "position": _is_position,
+    "batches_per_epoch": _of_kind(int),
+    "best": _of_kind(dict),
+    "means": _of_kind(list),
+    "class_names": _of_kind(list),
+    "split_statistics": _is_statistics,
+}
+
+
 def _known(beside: dict[str, Any]) -> dict[str, Any]:
-    """Entries that readers of the content rely on, each of its kind."""
-    kept = dict(beside)
-    if type(kept.get("epoch")) is not int:
-        kept.pop("epoch", None)
-    ours = kept.get("slowfast")
+    """The entries, those that readers of the content rely on only if they are of their kind."""
+    kept = {key: value for key, value in beside.items() if key != "epoch" or type(value) is int}
+    ours = beside.get("slowfast")
+    entries = ours.items() if isinstance(ours, dict) else ()
     kept["slowfast"] = {
-        key: value
-        for key, value in (ours.items() if isinstance(ours, dict) else ())
-        if isinstance(value, _OURS.get(key, object))
+        key: value for key, value in entries if _OURS.get(key, lambda value: True)(value)
     }
-    position = kept["slowfast"].get("position", {})
-    if {key: type(value) for key, value in position.items()} != {"epoch": int, "batch": int}:
-        kept["slowfast"].pop("position", None)
     return kept

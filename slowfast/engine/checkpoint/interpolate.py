@@ -58,11 +58,11 @@ def interpolate(
     return None
 
 
-def is_elsewhere(name: str, count: int, *, grid: Grid | None, saved: Grid | None) -> bool:
-    """Whether `count` embeddings, as many as the network has, are for another grid than its own."""
+def is_elsewhere(name: str, *, grid: Grid | None, saved: Grid | None) -> bool:
+    """Whether embeddings, as many as the network has, are for another grid than its own."""
     if name.rpartition(".")[2] != JOINT or grid is None or saved is None or saved == grid:
         return False
-    return math.prod(saved) == math.prod(grid) <= count
+    return math.prod(saved) == math.prod(grid)
 
 
 def doubt(name: str, count: int, length: int, *, grid: Grid | None, saved: Grid | None) -> str:

@@ -146,7 +146,7 @@ def _fit(
                 report.missing.append(name)
             continue
         value, shape = named[name], tensor.shape
-        if value.shape == shape and not is_elsewhere(name, value.numel(), **grids):
+        if value.shape == shape and not is_elsewhere(name, **grids):
             fitting[name] = value
         elif (larger := inflate(value, shape, how=inflation)) is not None:
             fitting[name] = larger

@@ -42,7 +42,7 @@ def test_flat_kernels_load_only_where_the_config_says_so() -> None:
     images = torchvision.models.resnet50()
     net = create_model("i3d_r50_8x8", num_classes=1000)
     with pytest.raises(CheckpointError, match=r"53 kernels of the file are 2D: TRAIN\.CHECKPOINT_"):
-        load_weights(net, images.state_dict(), source="r.pth")
+        load_weights(net, images.state_dict(), source="r.pth", adjustable=True)
     repeated = load_weights(net, images.state_dict(), source="r.pth", inflation="repeat")
     assert repeated.complete
     kernel = net.s1.pathway0_stem.conv.weight  # 5 frames
@@ -56,7 +56,7 @@ def test_image_weights_in_a_network_with_more_than_they_have() -> None:
     net = create_model("i3d_nln_r50_8x8")
     state = torchvision.models.resnet50().state_dict()
     with pytest.raises(CheckpointError, match=r"nonlocal1.*--allow-partial"):
-        load_weights(net, state, source="r.pth", inflation="divide")
+        load_weights(net, state, source="r.pth", inflation="divide", adjustable=True)
     report = load_weights(net, state, source="r.pth", inflation="divide", allow_partial=True)
     assert all("nonlocal" in name for name in report.missing)
     assert [name.split()[0] for name in report.misfit] == [
