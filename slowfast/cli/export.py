@@ -111,7 +111,12 @@ def metadata_from_cfg(cfg: Any, class_names: list[str], *, source: str | None) -
 
 
 def _batch(text: str) -> int | None:
-    return None if text == "dynamic" else positive(text)
+    try:
+        return None if text == "dynamic" else positive(text)
+    except argparse.ArgumentTypeError:
+        raise argparse.ArgumentTypeError(
+            f"expected a number of clips or 'dynamic', got {text!r}"
+        ) from None
 
 
 def parse_args(argv: Sequence[str] | None, program: str) -> argparse.Namespace:

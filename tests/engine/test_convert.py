@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+import torchvision
 
 from slowfast.config import dump_cfg, load_cfg
 from slowfast.engine.build import build_network
+from slowfast.engine.checkpoint.content import class_names_of
 from slowfast.engine.checkpoint.integrity import CheckpointError
 from slowfast.engine.checkpoint.state import read_checkpoint
 from slowfast.engine.convert import convert_checkpoint
@@ -75,3 +78,75 @@ def test_files_that_are_there_stay(checkpoint: Path, tmp_path: Path) -> None:
         convert_checkpoint(checkpoint, checkpoint, force=True)
     with pytest.raises(CheckpointError, match=r"net\.onnx: can write \.pyth and \.safetensors"):
         convert_checkpoint(checkpoint, tmp_path / "net.onnx")
+
+
+def test_a_folder_is_not_replaced(checkpoint: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "there.pyth"
+    folder.mkdir()
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(CheckpointError, match=r"there\.pyth: is a folder"):
+        convert_checkpoint(checkpoint, folder, force=True)
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("ours", [None, "text", {"class_names": None}])
+def test_entries_of_other_programs_do_no_harm(ours: Any, checkpoint: Path, tmp_path: Path) -> None:
+    content = torch.load(checkpoint)
+    torch.save({**content, "slowfast": ours}, checkpoint)
+    convert_checkpoint(checkpoint, tmp_path / "out.pyth")
+    assert class_names_of(read_checkpoint(tmp_path / "out.pyth")) == []
+
+
+def test_the_line_changes_the_config(checkpoint: Path, tiny: list[str], tmp_path: Path) -> None:
+    """Weights of seven classes, under other names, and a recipe of twelve."""
+    cfg = load_cfg(CONFIG, [*tiny, "MODEL.NUM_CLASSES", "7"])
+    state = build_network(cfg, torch.device("cpu")).state_dict()
+    torch.save({f"net.{name}": value for name, value in state.items()}, tmp_path / "bare.pyth")
+    yaml = tmp_path / "net.yaml"
+    yaml.write_text(dump_cfg(load_cfg(CONFIG, tiny)))
+    clear = ["TRAIN.CHECKPOINT_CLEAR_NAME_PATTERN", "['net.']"]
+    job = {"source": tmp_path / "bare.pyth", "target": tmp_path / "out.pyth", "cfg": yaml}
+    with pytest.raises(CheckpointError, match=r"2 re-initialised .*TRAIN\.ALLOW_PARTIAL True"):
+        convert_checkpoint(**job, overrides=clear)
+    convert_checkpoint(**job, overrides=[*clear, "MODEL.NUM_CLASSES", "7"])
+    content = read_checkpoint(tmp_path / "out.pyth")
+    assert torch.equal(
+        content["model_state"]["head.projection.bias"], state["head.projection.bias"]
+    )
+    done = convert_checkpoint(**job, overrides=[*clear, "TRAIN.ALLOW_PARTIAL", "True"], force=True)
+    assert "2 re-initialised (another shape): head.projection.weight" in done
+    content = read_checkpoint(tmp_path / "out.pyth")
+    assert len(content["model_state"]["head.projection.bias"]) == 12
+    with pytest.raises(CheckpointError, match=r"MODEL\.NUM_CLASSES changes a config, and"):
+        convert_checkpoint(
+            tmp_path / "bare.pyth", tmp_path / "b.pyth", overrides=["MODEL.NUM_CLASSES", "7"]
+        )
+
+
+def test_flat_kernels_are_inflated_where_the_config_says_so(tmp_path: Path) -> None:
+    """ImageNet's ResNets, as training takes them."""
+    cfg = CONFIG.parents[1] / "Kinetics" / "C2D_8x8_R50.yaml"
+    torch.save(torchvision.models.resnet50(num_classes=3).state_dict(), tmp_path / "r.pth")
+    job = {"source": tmp_path / "r.pth", "target": tmp_path / "out.pyth", "cfg": cfg}
+    small = ["NUM_GPUS", "0", "MODEL.NUM_CLASSES", "3"]
+    with pytest.raises(
+        CheckpointError, match=r"kernels of the file are 2D: TRAIN\.CHECKPOINT_INFLATE"
+    ):
+        convert_checkpoint(**job, overrides=small)
+    done = convert_checkpoint(**job, overrides=[*small, "TRAIN.CHECKPOINT_INFLATE", "True"])
+    assert "53 inflated from 2D" in done
+
+
+def test_how_a_run_began_does_not_loosen_what_it_wrote(checkpoint: Path, tmp_path: Path) -> None:
+    """A run that started from part of another network saves all of its own."""
+    content = torch.load(checkpoint)
+    content["cfg"] = content["cfg"].replace("ALLOW_PARTIAL: false", "ALLOW_PARTIAL: true")
+    assert "ALLOW_PARTIAL: true" in content["cfg"]
+    del content["model_state"]["module.head.projection.bias"]
+    torch.save(content, checkpoint)
+    with pytest.raises(CheckpointError, match=r"head\.projection\.bias"):
+        convert_checkpoint(checkpoint, tmp_path / "out.pyth")
+    allowed = ["TRAIN.ALLOW_PARTIAL", "True"]
+    assert "re-initialised" in convert_checkpoint(
+        checkpoint, tmp_path / "out.pyth", overrides=allowed
+    )

@@ -24,7 +24,8 @@ def read_torch(file: Path, *, source: str) -> Any:
     """
     try:
         _refuse_bomb(file)
-        return torch.load(file, map_location="cpu", weights_only=True)
+        with file.open("rb") as opened:  # of a path, torch.load would go by the name
+            return torch.load(opened, map_location="cpu", weights_only=True)
     # Damage comes out of the reader as an error of any kind.
     except Exception as error:
         raise CheckpointError(_why_not(file, error, source=source)) from error

@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
+from safetensors.torch import save_file
 
+from slowfast.engine.checkpoint.content import class_names_of
 from slowfast.engine.checkpoint.formats import write_weights
 from slowfast.engine.checkpoint.integrity import CheckpointError, is_whole
 from slowfast.engine.checkpoint.state import read_checkpoint
@@ -120,3 +122,36 @@ def test_a_state_without_tensors_is_an_error(state: Any, tmp_path: Path) -> None
     torch.save({"model_state": state}, tmp_path / "a.pyth")
     with pytest.raises(CheckpointError, match=r"expected tensors under 'model_state'"):
         read_checkpoint(tmp_path / "a.pyth")
+
+
+def test_the_kind_is_told_by_what_is_in_the_file(tmp_path: Path) -> None:
+    """Whatever the name says."""
+    write_weights(tmp_path / "a.safetensors", STATE, class_names=("cat",))
+    write_weights(tmp_path / "b.pyth", STATE, class_names=("cat",))
+    torch.save({"model_state": STATE}, tmp_path / "c.pyth", _use_new_zipfile_serialization=False)
+    for source in ("a.safetensors", "b.pyth", "c.pyth"):
+        for name in ("x.pyth", "x.safetensors", "x.pkl", "x.weights"):
+            (tmp_path / name).write_bytes((tmp_path / source).read_bytes())
+            for caffe2 in (False, True):
+                content = read_checkpoint(tmp_path / name, caffe2=caffe2)
+                assert torch.equal(content["model_state"]["a.weight"], STATE["a.weight"])
+                assert class_names_of(content) == ([] if source == "c.pyth" else ["cat"])
+
+
+@pytest.mark.parametrize("names", ["[" * 100_000, "{", "3", "null", '{"a": 1}'])
+def test_notes_of_a_safetensors_file_may_be_anything(names: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    save_file({"w": torch.ones(2)}, path, metadata={"class_names": names})
+    if names[0] in "[{" and names[-1] != "}":
+        with pytest.raises(CheckpointError, match=r"a\.safetensors: expected a safetensors file"):
+            read_checkpoint(path)
+    else:
+        assert class_names_of(read_checkpoint(path)) == []
+
+
+@pytest.mark.parametrize("name", ["a.pyth", "a.safetensors"])
+def test_a_part_of_a_tensor_is_written_alone(name: str, tmp_path: Path) -> None:
+    large = torch.zeros(1_000_000)
+    write_weights(tmp_path / name, {"a": large[:5], "b": large[10:20].view(2, 5)})
+    assert (tmp_path / name).stat().st_size < 10_000
+    assert read_checkpoint(tmp_path / name)["model_state"]["b"].shape == (2, 5)

@@ -139,3 +139,11 @@ def test_a_folder_that_cannot_be_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(CheckpointError, match=r"saved \(Not a directory\): write to another"):
         save_atomically({}, tmp_path / "file" / "sub" / "a.pyth")
+
+
+def test_a_folder_of_that_name_is_an_error_that_leaves_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "a.pyth"
+    folder.mkdir()
+    with pytest.raises(CheckpointError, match=r"a\.pyth: .* \(Is a directory\)"):
+        save_atomically({"x": 1}, folder)
+    assert list(tmp_path.iterdir()) == [folder]

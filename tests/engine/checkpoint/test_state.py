@@ -106,3 +106,24 @@ def test_code_in_a_checkpoint_is_not_run(tmp_path: Path) -> None:
 def test_a_bare_state_dict_is_read(tmp_path: Path) -> None:
     torch.save({"w": torch.ones(1)}, tmp_path / "bare.pth")
     assert list(read_checkpoint(tmp_path / "bare.pth")["model_state"]) == ["w"]
+
+
+def test_a_folder_is_named_as_such(tmp_path: Path) -> None:
+    folder = tmp_path / "a.pyth"
+    folder.mkdir()
+    with pytest.raises(
+        CheckpointError, match=r"a\.pyth: cannot be read \(Is a directory\); name a"
+    ):
+        read_checkpoint(folder)
+    hash_path(folder).write_text("0  a.pyth\n")
+    with pytest.raises(CheckpointError, match="Is a directory"):
+        read_checkpoint(folder)
+
+
+def test_the_hash_of_a_file_that_was_changed_on_purpose_can_go(tmp_path: Path) -> None:
+    path = make(tmp_path, 1)
+    torch.save({"model_state": {"w": torch.ones(2)}}, path)
+    with pytest.raises(CheckpointError, match=r"on purpose, delete (\S+)\.sha256") as caught:
+        read_checkpoint(path)
+    path.with_name(str(caught.value).rpartition("delete ")[2]).unlink()
+    assert read_checkpoint(path)["model_state"]["w"].tolist() == [1, 1]

@@ -142,3 +142,22 @@ def test_a_file_is_read_by_its_name_or_by_the_config(tmp_path: Path, network: Ne
         (tmp_path / name).write_bytes(pickle.dumps({"blobs": blobs}, 2))
         content = read_checkpoint(tmp_path / name, caffe2=name == "a.weights")
         assert load_weights(network("slow_r18_4x16"), content["model_state"], source=name).complete
+
+
+def test_a_blob_that_has_no_place_is_an_error(network: Network) -> None:
+    """One more stage, a misspelt name: only the solver's own entries are passed over."""
+    blobs = blobs_of(network("slow_r18_4x16"))
+    solver = dict.fromkeys(("lr", "model_iter", "epoch", "pred_w_momentum"), torch.zeros(1))
+    assert load_weights(network("slow_r18_4x16"), blobs | solver, source="a.pkl").ignored
+    for blob in ("res9_0_branch2a_w", "pred_w_average", "lr_w", "epochs"):
+        with pytest.raises(CheckpointError, match=rf"1 unused \(not in the network\): {blob}"):
+            load_weights(network("slow_r18_4x16"), blobs | {blob: torch.ones(1)}, source="a.pkl")
+
+
+def test_a_classifier_of_another_shape_is_named(network: Network) -> None:
+    blobs = blobs_of(network("slow_r18_4x16"))
+    for value in (torch.tensor(1.0), torch.ones(3)):
+        with pytest.raises(
+            CheckpointError, match=r"head\.projection\.weight \(\((3,)?\) in the file"
+        ):
+            load_weights(network("slow_r18_4x16"), blobs | {"pred_w": value}, source="a.pkl")

@@ -13,11 +13,14 @@ from pytorchvideo.models import hub
 from torch import Tensor, nn
 
 from slowfast import create_model
+from slowfast.config import load_cfg
 from slowfast.engine.checkpoint.integrity import CheckpointError
 from slowfast.engine.checkpoint.layouts.detect import translate
 from slowfast.engine.checkpoint.load import load_weights
+from slowfast.models.build import build_model
 
-MVIT = Path(__file__).parents[3] / "parity" / "mvit_names.json.gz"
+ROOT = Path(__file__).parents[4]
+MVIT = ROOT / "tests" / "parity" / "mvit_names.json.gz"
 NETWORKS = {  # theirs -> ours
     "slow_r50": "slow_r50_8x8",
     "c2d_r50": "c2d_r50_8x8",
@@ -121,3 +124,28 @@ def test_queries_keys_and_values_are_joined_in_this_order() -> None:
     state["patch_embed.patch_model.weight"] = torch.zeros(1)
     joined = translate(state).state["blocks.0.attn.qkv.bias"]
     assert joined.tolist() == [0, 0, 1, 1, 2, 2]
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [{"blocks.0.attn.k.bias": torch.ones(3, 3)}, {"blocks.0.attn.k.bias": torch.tensor(1.0)}],
+)
+def test_tensors_that_do_not_go_together_are_an_error(broken: dict[str, Tensor]) -> None:
+    state = {f"blocks.0.attn.{part}.bias": torch.ones(2) for part in "qkv"}
+    state["patch_embed.patch_model.weight"] = torch.zeros(1)
+    with pytest.raises(CheckpointError, match=r"a\.pyth: has the names of a known layout, but"):
+        load_weights(nn.Linear(1, 1), state | broken, source="a.pyth")
+
+
+@pytest.mark.slow
+def test_mvit_gives_the_same_scores_with_the_recipe_of_the_library() -> None:
+    torch.manual_seed(0)
+    other = hub.mvit_base_16x4(pretrained=False).eval()
+    for parameter in other.parameters():  # positions start at zero, and would not matter
+        nn.init.normal_(parameter, std=0.1)
+    recipe = ROOT / "configs" / "Kinetics" / "pytorchvideo" / "MVIT_B_16x4_CONV.yaml"
+    net = build_model(load_cfg(recipe, ["NUM_GPUS", 0, "MODEL.HEAD_ACT", "none"])).eval()
+    assert load_weights(net, other.state_dict(), source="m.pth").complete
+    clip = torch.rand(1, 3, 16, 224, 224)
+    with torch.inference_mode():
+        torch.testing.assert_close(net([clip]), other(clip), rtol=0, atol=2e-6)
