@@ -72,3 +72,23 @@ def test_an_empty_folder_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixtu
     (tmp_path / "empty").mkdir()
     assert main(["data", "--cfg", CONFIG, "--videos", str(tmp_path / "empty")]) == 2
     assert "expected a folder with videos, found none" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("--device tpu", "device is 'tpu', expected 'cpu'"),
+        ("--device cuda:77", "device is 'cuda:77', but PyTorch finds"),
+        (
+            "--crop 3 --networks slow_r18_4x16 --device cpu",
+            "slow_r18_4x16, float32: does not run with 1 clip(s) of this size (Expected more than",
+        ),
+    ],
+)
+def test_what_does_not_run_is_one_line(
+    line: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["model", "--repeats", "1", *line.split()]) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1

@@ -81,3 +81,32 @@ def test_the_batch_is_a_number_or_dynamic(capsys: pytest.CaptureFixture[str]) ->
         main(["net.onnx", "--batch", "0"])
     assert end.value.code == 2
     assert "expected a number of clips or 'dynamic', got '0'" in capsys.readouterr().err
+
+
+def test_a_file_that_is_there_stays(
+    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "net.pt2"
+    out.write_text("mine")
+    line = ["--checkpoint", str(checkpoint), str(out), "--crop", "48", "--batch", "1"]
+    assert main(line) == 2
+    assert "net.pt2: is there already; --force replaces it" in capsys.readouterr().err
+    assert out.read_text() == "mine"
+    assert main([*line, "--force"]) == 0
+    assert torch.export.load(out)
+
+
+def test_only_the_network_that_was_saved_is_exported(
+    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """However its run began, and whatever the line says of that."""
+    content = torch.load(checkpoint)
+    del content["model_state"]["head.projection.bias"]
+    content["cfg"] = content["cfg"].replace("ALLOW_PARTIAL: false", "ALLOW_PARTIAL: true")
+    torch.save({**content, "slowfast": None}, tmp_path / "part.pyth")
+    out = str(tmp_path / "net.pt2")
+    for more in ([], ["TRAIN.ALLOW_PARTIAL", "True"]):
+        assert main(["--checkpoint", str(tmp_path / "part.pyth"), out, *more]) == 2
+        said = capsys.readouterr().err
+        assert "head.projection.bias. It takes the network that was saved" in said
+        assert "ALLOW_PARTIAL" not in said

@@ -134,3 +134,28 @@ def test_random_calls_have_boxes_inside_the_frame() -> None:
     assert ((boxes[:, 1:] >= 0) & (boxes[:, 1:] <= 32)).all()
     assert (boxes[:, 3:] > boxes[:, 1:3]).all()
     assert Call([torch.zeros(1), torch.zeros(1)]).names == ["slow", "fast"]
+
+
+def test_a_file_that_is_not_kept_leaves_no_folder(tmp_path: Path) -> None:
+    out = tmp_path / "new" / "deep" / "net.pt2"
+    with pytest.raises(ValueError, match="not written"):
+        export_network(Means(), out, file_format="torch_export", tolerance=-1.0)
+    assert list(tmp_path.iterdir()) == []
+    export_network(Means(), out, file_format="torch_export")
+    assert [path.name for path in tmp_path.iterdir()] == ["new"]
+    assert [path.name for path in out.parent.iterdir()] == ["net.pt2"]
+
+
+def test_a_place_that_takes_no_files_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    out = tmp_path / "file" / "net.pt2"
+    with pytest.raises(
+        ValueError, match=r"file/net\.pt2: cannot be written \(Not a directory\); ch"
+    ):
+        export_network(Means(), out, file_format="torch_export")
+
+
+@pytest.mark.parametrize("size", [0, -8])
+def test_clips_of_no_size_are_an_error(size: int, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=f"the size of clips in pixels is {size}, expected"):
+        export_network(Means(), tmp_path / "a.pt2", file_format="torch_export", size=size)

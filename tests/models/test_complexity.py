@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from slowfast.models import count_cost, example_input, training_memory
+from slowfast.models.mvit import mvit
+from slowfast.models.mvit_options import ReversibleOptions
 from slowfast.models.video_resnet import VideoResNet
 
 
@@ -87,3 +90,46 @@ def test_training_memory_is_what_autograd_keeps(tiny_slowfast: Callable[..., Vid
         net(clips)
     sizes = {at: t.untyped_storage().nbytes() for at, t in kept.items() if at not in own}
     assert counted == sum(sizes.values())
+
+
+def test_stages_of_a_transformer_are_its_blocks_of_one_resolution() -> None:
+    """2104.11227, Table 3: a block that pools its queries begins a stage."""
+    settings: dict[str, Any] = {
+        "depth": 5,
+        "dim": 16,
+        "crop_size": 32,
+        "num_frames": 4,
+        "pool_q_stride": [(1, 1, 2, 2), (2, 1, 1, 1), (4, 1, 2, 2)],
+        "pool_kernel": (3, 3, 3),
+    }
+    for changes in ({}, {"class_token": False, "reversible": ReversibleOptions((1, 4))}):
+        net = mvit(**settings | changes)
+        cost = count_cost(net, example_input(net))
+        rows = [name for name in cost.by_module if name.startswith("blocks")]
+        assert rows == ["blocks 0", "blocks 1-3", "blocks 4"]
+        names = [name for name, _ in net.named_parameters() if ".1." in name and "proj" in name]
+        assert {net.stage_of(name) for name in names} == {"blocks 1-3"}
+        for table in (cost.by_module, cost.by_pathway):
+            assert sum(table.values()) == pytest.approx(cost.gflops)
+        assert list(cost.by_pathway) == ["pathway0", "head"]
+        assert sum(cost.params_by_module.values()) == cost.params
+        shown = str(cost)
+        assert shown.count("blocks 1-3") == 1
+        assert all(f"  {name} " in shown for name in cost.params_by_module)
+    net = mvit(**settings | {"pool_q_stride": [], "depth": 2})
+    assert list(net.stages) == ["blocks 0-1"]
+
+
+def test_training_memory_of_reversible_blocks_is_free_of_depth() -> None:
+    def kept(depth: int) -> int:
+        net = mvit(
+            depth=depth,
+            dim=16,
+            crop_size=32,
+            num_frames=4,
+            class_token=False,
+            reversible=ReversibleOptions(),
+        )
+        return training_memory(net, example_input(net))
+
+    assert 0 < kept(2) == kept(6)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -43,3 +44,22 @@ def test_wrapped_networks(tiny_resnet: Callable[..., VideoResNet]) -> None:
 def test_other_modules() -> None:
     with pytest.raises(ValueError, match="Linear is not a network of"):
         example_input(nn.Linear(1, 1))
+
+
+@pytest.mark.parametrize("value", [0, -3, 2.5, True, None, "8"])
+def test_sizes_are_whole_numbers_from_one(value: Any) -> None:
+    good = {"channels": (3, 3), "frames": (4, 8), "size": 32}
+    spec = InputSpec(**good)
+    for name, key, bad in (
+        ("channels", r"in_channels \(DATA\.INPUT_CHANNEL_NUM\)", (3, value)),
+        ("frames", r"num_frames \(DATA\.NUM_FRAMES\)", (value, 8)),
+        ("size", r"crop_size \(DATA\.TRAIN_CROP_SIZE\)", value),
+    ):
+        said = f"{key} is {value!r}, expected a whole number from 1"
+        with pytest.raises(ValueError, match=said):
+            InputSpec(**good | {name: bad})
+    with pytest.raises(ValueError, match=f"the number of clips is {value!r}, expected"):
+        spec.example(value)
+    if value is not None:
+        with pytest.raises(ValueError, match=f"the size of clips in pixels is {value!r}, expected"):
+            spec.example(size=value)

@@ -178,3 +178,16 @@ def test_unknown_name_and_unknown_argument() -> None:
 def test_classes_are_a_whole_number(name: str, value: Any) -> None:
     with pytest.raises(ValueError, match=rf"num_classes .* is {value!r}, expected a whole number"):
         create_model(name, num_classes=value)
+
+
+@pytest.mark.parametrize("family", ["slowfast_r50_8x8", "slow_r50_8x8", "x3d_s", "mvit_v1_b_16x4"])
+@pytest.mark.parametrize("change", [{"crop_size": 0}, {"num_frames": 0}, {"crop_size": -3}])
+def test_clips_of_no_size_are_an_error(family: str, change: dict[str, int]) -> None:
+    with torch.device("meta"), pytest.raises(ValueError, match=r"DATA\."):
+        create_model(family, **change)
+
+
+@pytest.mark.parametrize("name", [None, 3, ["x3d_s"], ""])
+def test_what_is_no_name_is_an_error_too(name: Any) -> None:
+    with pytest.raises(ValueError, match=r"there is no network .* slowfast\.list_models\(\)"):
+        create_model(name)

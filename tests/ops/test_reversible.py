@@ -129,3 +129,13 @@ def test_second_derivatives_are_refused() -> None:
     (first,) = torch.autograd.grad(y.square().sum(), x, create_graph=True)
     with pytest.raises(RuntimeError, match="once_differentiable"):
         first.sum().backward()
+
+
+def test_shapes_alone_go_forward_and_backward() -> None:
+    """What is counted on the meta device runs no autocast."""
+    net = layers(2, dropout=0.4).to("meta")
+    x = torch.empty(4, 3, 6, device="meta", requires_grad=True)
+    y1, y2 = run_reversible(net, x * 2, x * 3)
+    (y1 + y2).sum().backward()
+    assert x.grad.shape == x.shape
+    assert all(p.grad.is_meta for p in net.parameters())

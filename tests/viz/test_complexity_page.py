@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from slowfast.viz.complexity_page import Point, Row, draw, render
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+from slowfast.viz.complexity_page import Point, Row, draw, figure_of, render
 
 
 def test_cells_say_how_far_off_they_are() -> None:
@@ -26,3 +28,20 @@ def test_the_plot_is_a_picture(tmp_path: Path) -> None:
     path = tmp_path / "assets" / "plot.png"
     draw([slow, fused], [(slow, fused)], path)
     assert path.read_bytes()[:4] == b"\x89PNG"
+
+
+def test_no_line_passes_through_what_a_fast_pathway_gains() -> None:
+    """Costs and accuracies of the page's own plot."""
+    slow = [Point("4x16", "Slow-only", 27.3, 72.6), Point("8x8", "Slow-only", 54.5, 74.8)]
+    fused = [Point("4x16", "SlowFast", 36.1, 75.6), Point("8x8", "SlowFast", 65.7, 77.0)]
+    rest = [Point("R101", "SlowFast", gflops, top1) for gflops, top1 in ((106, 77.9), (234, 79.8))]
+    figure = figure_of([*slow, *fused, *rest], list(zip(slow, fused, strict=True)))
+    FigureCanvasAgg(figure).draw()
+    (axes,) = figure.axes
+    labels = {text.get_text(): text for text in axes.texts if text.get_text().startswith("+")}
+    assert list(labels) == ["+3.0", "+2.2"]
+    for label in labels.values():
+        box = label.get_window_extent()
+        for line in axes.lines:
+            path = line.get_transform().transform_path(line.get_path())
+            assert not path.intersects_bbox(box, filled=False)

@@ -1,0 +1,36 @@
+"""Mirrors slowfast/cli/arguments.py, in every command that takes such numbers."""
+
+from __future__ import annotations
+
+import argparse
+
+import pytest
+
+from slowfast.cli.arguments import positive
+from slowfast.cli.main import main
+
+
+def test_numbers_from_one() -> None:
+    assert [positive(text) for text in ("1", "224", "007")] == [1, 224, 7]
+    for text in ("0", "-3", "1.5", "", "x", "²", "1e3"):
+        with pytest.raises(argparse.ArgumentTypeError, match="expected a whole number from 1, got"):
+            positive(text)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "complexity --cfg a.yaml --crop 0",
+        "complexity --cfg a.yaml --crop -3",
+        "export net.onnx --crop 0",
+        "export net.onnx --crop -8",
+        *(f"benchmark model --{name} 0" for name in ("batch", "repeats", "crop", "frames")),
+        "benchmark data --threads 0",
+    ],
+)
+def test_other_numbers_are_named(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(line.split())
+    assert end.value.code == 2
+    said = capsys.readouterr().err
+    assert f"{line.split()[-2]}: expected a whole number from 1, got '{line.split()[-1]}'" in said
