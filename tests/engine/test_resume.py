@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import simplejson
@@ -251,3 +252,13 @@ def test_flat_kernels_are_inflated_as_the_key_says(tiny: list[str], tmp_path: Pa
     both = load_cfg(CONFIG, [*flat_start, *(word for key in keys for word in (key, "True"))])
     with pytest.raises(ValueError, match="are both True"):
         resume(build_trainer(both), both)
+
+
+@pytest.mark.parametrize("state", [None, "text", {"state": 3}, {"param_groups": [None]}])
+def test_a_state_that_is_none_is_named(state: Any, tiny: list[str], tmp_path: Path) -> None:
+    cfg = load_cfg(CONFIG, [*tiny, "TRAIN.CHECKPOINT_FILE_PATH", str(tmp_path / "a.pyth")])
+    trainer = build_trainer(cfg)
+    content = {"model_state": trainer.net.state_dict(), "epoch": 0, "optimizer_state": state}
+    torch.save({**content, "slowfast": {"position": "here"}}, tmp_path / "a.pyth")
+    with pytest.raises(CheckpointError, match=r"a\.pyth: the optimizer state does not fit"):
+        resume(trainer, cfg)
