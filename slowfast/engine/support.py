@@ -55,6 +55,12 @@ def warn_of_unused(cfg: Any) -> None:
         value = _value(cfg, key)
         if value != neutral:
             _warn(f"{key} is {value!r}, which changes nothing here: {instead}", cfg.OUTPUT_DIR)
+    if cfg.MODEL.COMPILE and cfg.MVIT.REV.ENABLE:
+        _warn(
+            "MVIT.REV.ENABLE is True, which changes no memory here: with MODEL.COMPILE the "
+            "activations of reversible blocks are kept as those of any others",
+            cfg.OUTPUT_DIR,
+        )
 
 
 @cache

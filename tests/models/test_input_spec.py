@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -32,6 +33,27 @@ def test_example_of_a_fast_pathway_with_smaller_frames(
     with torch.inference_mode():
         scores = net([slow, fast])
     torch.testing.assert_close(scores.sum(), torch.tensor(1.0))
+
+
+def test_pathways_that_do_not_belong_together(
+    tiny_slowfast: Callable[..., VideoResNet],
+) -> None:
+    net = tiny_slowfast(num_frames=8, alpha=4, crop_size=64, fast_downscale=2)
+    slow, fast = example_input(net)
+    with pytest.raises(ValueError, match=r"expected 1 clips of 32x32 .*, got 1 of 64x64"):
+        net([slow, torch.rand(1, 3, 8, 64, 64)])
+    with pytest.raises(ValueError, match="1 of 64x64 in pathway 0, got 2 of 32x32"):
+        net([slow, fast.repeat(2, 1, 1, 1, 1)])
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int64", "ndarray"])
+def test_clips_are_floating_point(dtype: str, tiny_resnet: Callable[..., VideoResNet]) -> None:
+    net = tiny_resnet()
+    clip: Any = example_input(net)[0]
+    clip = clip.numpy() if dtype == "ndarray" else clip.to(getattr(torch, dtype))
+    found = "float32" if dtype == "ndarray" else f"torch.{dtype}"
+    with pytest.raises(ValueError, match=rf"floating point numbers, got {found}; .*/ 255"):
+        net([clip])
 
 
 def test_wrapped_networks(tiny_resnet: Callable[..., VideoResNet]) -> None:
