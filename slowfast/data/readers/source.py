@@ -10,7 +10,7 @@ from typing import Protocol
 from torch import Tensor
 
 from slowfast.data.readers.container import FilePart
-from slowfast.data.readers.pictures import PictureSource, is_picture, list_pictures
+from slowfast.data.readers.picture_files import PictureFiles, is_picture, list_pictures
 from slowfast.data.readers.pyav import MAX_PIXELS, open_video
 from slowfast.data.readers.tar_shard import find_member, is_member
 from slowfast.data.record import Record
@@ -79,5 +79,5 @@ def open_source(
         files = (path,)
     if files:
         fps = record.fps or picture_fps
-        return nullcontext(PictureSource(files, fps=fps, max_pixels=max_pixels))
+        return nullcontext(PictureFiles(files, fps=fps, max_pixels=max_pixels))
     return open_file(path, max_pixels=max_pixels)

@@ -88,6 +88,10 @@ class VideoStream:
                     raise self.error("a frame is damaged")
                 yield used, frame
 
+    def compressed(self) -> Iterator[Any]:
+        """All packets in decoding order, as PyAV gives them."""
+        return (packet for packet in self._from(0) if packet is not None)
+
     def error(self, found: str, *, advice: str = _ADVICE) -> VideoError:
         return VideoError(f"{self.path}: {found}", advice=advice)
 

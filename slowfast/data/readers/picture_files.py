@@ -23,7 +23,7 @@ Natural = tuple[tuple[int, str], ...]  # a name in parts: text, and numbers by t
 _AGAIN = "get it again, or leave such videos out (DATA.ON_BAD_SAMPLE)"
 
 
-class PictureSource:
+class PictureFiles:
     """Frame ``i`` is the i-th file. Nothing is read before a frame is asked for.
 
     Attributes:
