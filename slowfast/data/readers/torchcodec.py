@@ -22,11 +22,13 @@ from slowfast.data.readers.parameter_sets import keeps_its_size
 from slowfast.data.readers.picture import display_turn
 from slowfast.data.readers.pyav import MAX_PIXELS, PyavSource, open_video
 from slowfast.data.readers.stream import VideoStream, open_container
+from slowfast.data.readers.video_error import VideoError
 
 # Both convert these to the same bytes; of deeper ones they make different edges of colours.
 _FORMATS = ("yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p")
 _TOLERANCE = 1e-6  # seconds, of a frame's time: both compute it from the same whole number
 _LEVELS = 3  # of 255 that two decoders' colours may differ by
+_FAILURES = (RuntimeError, ValueError, IndexError)
 _TEST_SIZE, _TEST_FRAMES = (256, 192), 6
 
 
@@ -41,8 +43,9 @@ def open_torchcodec(
     """Open a video file in order to read frames by number, as `open_video` does.
 
     Files are checked in the same way, and their frames are counted by the times of their packets.
-    torchcodec decodes H.264 and HEVC of 8 bits in MP4 and Matroska; anything else is PyAV's:
-    what may change its size on the way, as torchcodec takes no limit, and mirrored videos.
+    torchcodec decodes H.264 and HEVC of 8 bits in MP4 and Matroska; anything else is PyAV's,
+    with interlaced and mirrored videos, which torchcodec shows otherwise, and those that may
+    change their size on the way, as it takes no limit of size.
 
     Args:
         max_pixels, part: as in `open_video`.
@@ -56,21 +59,12 @@ def open_torchcodec(
         stream = VideoStream(path, container, max_pixels=max_pixels, part=part)
         source = PyavSource(stream)
         index = index_frames(stream.packets) if stream.timed else None
-        codec = container.streams.video[stream.number].codec_context
-        if index is None or not _suits(stream, codec, index):
-            yield source
-            return
-        decoder = _decoder(
-            part.url if part else f"file:{path}",
-            container.streams.video[stream.number].index,
-            index,
-            device,
-        )
-        # Not its codec's extradata but a decoded frame tells a mirrored video.
-        if decoder.metadata.rotation is not None and _is_mirrored(stream):
-            yield source
-            return
-        yield TorchcodecSource(decoder, source)
+        video = container.streams.video[stream.number]
+        decoder = None
+        if index is not None and _suits(stream, video.codec_context, index):
+            url = part.url if part else f"file:{path}"
+            decoder = _decoder(url, video.index, index, device)
+        yield source if decoder is None else TorchcodecSource(decoder, source)
 
 
 class TorchcodecSource:
@@ -108,7 +102,7 @@ class TorchcodecSource:
         """One frame; None if torchcodec does not have it, or another one in its place."""
         try:
             frame = self._decoder.get_frame_at(number)
-        except (RuntimeError, IndexError, ValueError):
+        except _FAILURES:
             return None
         if abs(frame.pts_seconds - self.times[number].item()) > _TOLERANCE:
             return None
@@ -119,24 +113,25 @@ class TorchcodecSource:
 def torchcodec_fault(device: str = "cpu") -> str:
     """Why torchcodec can't be used here, found out by decoding a small video; "" if it can."""
     try:
-        from torchcodec.decoders import VideoDecoder  # noqa: F401
+        from torchcodec.decoders import VideoDecoder
     except ImportError as error:
         return f"it is not installed ({error}); pip install torchcodec"
     with tempfile.TemporaryDirectory() as folder:
         path = _test_video(Path(folder) / "test.mp4")
         try:
-            with open_video(path) as source, open_torchcodec(path, device=device) as other:
-                if isinstance(other, PyavSource):
-                    return "PyAV here has no H.264 encoder to test it with"
-                for number, expected in zip((1, 4), source.frames([1, 4]), strict=True):
-                    found = other.read(number)
-                    if found is None or _difference(expected, found) > _LEVELS:
-                        return f"frame {number} of a test video comes out wrong"
-        except RuntimeError as error:  # among others, all ways in which libraries are not there
-            text = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
+            VideoDecoder(path, device=device)
+        except _FAILURES as error:  # among others, all ways in which libraries are not there
+            text = (str(error).strip() or repr(error)).splitlines()[0]
             if "libtorchcodec" in text:
                 text = "the shared libraries of FFmpeg are not there, or do not fit"
             return text
+        with open_video(path) as source, open_torchcodec(path, device=device) as other:
+            if isinstance(other, PyavSource):
+                return "it can't open a test video"
+            for number, expected in zip((1, 4), source.frames([1, 4]), strict=True):
+                found = other.read(number)
+                if found is None or _difference(expected, found) > _LEVELS:
+                    return f"frame {number} of a test video comes out wrong"
     return ""
 
 
@@ -147,10 +142,12 @@ def _suits(stream: VideoStream, codec: Any, index: FrameIndex) -> bool:
         # Where every packet is said to be a key frame, PyAV finds out whether it is.
         and not (len(index.sync) > 1 and len(index.sync) == len(stream.packets))
         and keeps_its_size(codec.name, codec.extradata, stream.compressed())
+        and _is_plain(stream)
     )
 
 
 def _decoder(url: str, number: int, index: FrameIndex, device: str) -> Any:
+    """A VideoDecoder; None if it can't open the file."""
     from torchcodec.decoders import VideoDecoder
 
     sync, pts = set(index.sync), index.pts
@@ -159,22 +156,29 @@ def _decoder(url: str, number: int, index: FrameIndex, device: str) -> Any:
         {"pts": begin, "duration": end - begin, "key_frame": int(packet in sync)}
         for begin, end, packet in zip(pts, after, index.packet, strict=True)
     ]
-    return VideoDecoder(
-        url,
-        stream_index=number,
-        dimension_order="NHWC",
-        num_ffmpeg_threads=1,
-        device=device,
-        # Our numbers instead of a scan of its own, which counts otherwise where frames are
-        # hidden or come before an edit list.
-        custom_frame_mappings=json.dumps({"frames": frames}),
-    )
+    try:
+        return VideoDecoder(
+            url,
+            stream_index=number,
+            dimension_order="NHWC",
+            num_ffmpeg_threads=1,
+            device=device,
+            # Our numbers instead of a scan of its own, which counts otherwise where frames are
+            # hidden or come before an edit list.
+            custom_frame_mappings=json.dumps({"frames": frames}),
+        )
+    except _FAILURES:
+        return None
 
 
-def _is_mirrored(stream: VideoStream) -> bool:
-    _, frame = next(stream.frames(0))
+def _is_plain(stream: VideoStream) -> bool:
+    """Whether the first frame is neither interlaced nor mirrored; turned it may be."""
+    try:
+        _, frame = next(stream.frames(0))
+    except (VideoError, StopIteration):
+        return False  # what is wrong is said when frames are read
     transpose, mirror_x, mirror_y = display_turn(frame)
-    return transpose == (mirror_x == mirror_y)
+    return not frame.interlaced_frame and transpose == (mirror_x != mirror_y)
 
 
 def _difference(a: Tensor, b: Tensor) -> int:
