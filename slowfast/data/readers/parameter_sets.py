@@ -70,5 +70,7 @@ def _sized(data: bytes, at: int, count: int) -> tuple[list[bytes], int]:
     for _ in range(count):
         begin = at + 2
         at = begin + int.from_bytes(data[at:begin], "big")
+        if not begin < at <= len(data):
+            raise IndexError("a parameter set reaches over the end of the header")
         units.append(data[begin:at])
     return units, at

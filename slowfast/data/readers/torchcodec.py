@@ -28,7 +28,7 @@ from slowfast.data.readers.video_error import VideoError
 _FORMATS = ("yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p")
 _TOLERANCE = 1e-6  # seconds, of a frame's time: both compute it from the same whole number
 _LEVELS = 3  # of 255 that two decoders' colours may differ by
-_FAILURES = (RuntimeError, ValueError, IndexError)
+_FAILURES = (RuntimeError, ValueError, IndexError, TypeError)  # of any version of torchcodec
 _TEST_SIZE, _TEST_FRAMES = (256, 192), 6
 
 
@@ -61,7 +61,7 @@ def open_torchcodec(
         index = index_frames(stream.packets) if stream.timed else None
         video = container.streams.video[stream.number]
         decoder = None
-        if index is not None and _suits(stream, video.codec_context, index):
+        if index is not None and _suits(stream, video.codec_context):
             url = part.url if part else f"file:{path}"
             decoder = _decoder(url, video.index, index, device)
         yield source if decoder is None else TorchcodecSource(decoder, source)
@@ -135,12 +135,12 @@ def torchcodec_fault(device: str = "cpu") -> str:
     return ""
 
 
-def _suits(stream: VideoStream, codec: Any, index: FrameIndex) -> bool:
+def _suits(stream: VideoStream, codec: Any) -> bool:
     return (
         stream.indexed
         and codec.pix_fmt in _FORMATS
         # Where every packet is said to be a key frame, PyAV finds out whether it is.
-        and not (len(index.sync) > 1 and len(index.sync) == len(stream.packets))
+        and not (len(stream.packets) > 1 and all(packet.is_key for packet in stream.packets))
         and keeps_its_size(codec.name, codec.extradata, stream.compressed())
         and _is_plain(stream)
     )
