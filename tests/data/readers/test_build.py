@@ -70,7 +70,7 @@ def test_without_it_one_line_says_why_and_pyav_reads(
 
 
 def test_cuda_is_refused_where_it_cannot_be(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ValueError, match="DATA.DECODING_BACKEND is 'torchvision', which decodes"):
+    with pytest.raises(ValueError, match=r"DATA\.DECODING_BACKEND is 'torchvision'"):
         open_source_from_cfg(configure(DECODE_DEVICE="cuda"))
     cfg = configure(DECODE_DEVICE="cuda", DECODING_BACKEND="torchcodec")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
