@@ -89,6 +89,6 @@ def _caption(batch: Batch, n: int, names: Sequence[str]) -> str:
     parts = [
         f"{name(k)} {share:.2f}"
         for share, k in zip(shares.tolist(), classes.tolist(), strict=True)
-        if share > 0
+        if share > label.min()  # more than what smoothing gives to every class
     ]
     return f"{file}  {' + '.join(parts)}"

@@ -28,7 +28,7 @@ def _enhance(share: float, increasing: bool) -> float:
 
 def _posterize(share: float, increasing: bool) -> float:
     bits = int(4 * share)
-    return 4 - bits if increasing else bits
+    return max(4 - bits if increasing else bits, 1)  # none would be a black picture
 
 
 def _solarize(share: float, increasing: bool) -> float:
