@@ -1,4 +1,4 @@
-"""Make the built-in data set, or look over a list of videos before training on it."""
+"""Make the built-in data set; look over a list of videos, or at training clips as augmented."""
 
 from __future__ import annotations
 
@@ -9,15 +9,21 @@ from pathlib import Path
 from tqdm import tqdm
 
 from slowfast.cli.errors import explain_errors
+from slowfast.config import load_cfg
+from slowfast.data.augmentation_from_cfg import augment_stage_from_cfg
+from slowfast.data.batch import Batch
 from slowfast.data.check import check_videos
+from slowfast.data.datasets.build import build_loader, class_names_from_cfg
 from slowfast.data.datasets.kinetics import read_kinetics
 from slowfast.data.datasets.motions import CLASSES, make_motions
 from slowfast.paths import local_path
+from slowfast.viz.contact_sheet import contact_sheet, write_contact_sheet
 
 EXAMPLE = """examples:
   %(prog)s motions --out data/motions                       1,440 clips in 12 classes
   %(prog)s motions --out data/two --classes left right --picture 96 --frames 40
   %(prog)s check --list lists/train.csv --prefix /videos    name the files that are broken
+  %(prog)s show --cfg FILE.yaml --out clips.png             training clips as the network sees them
 """
 
 
@@ -61,6 +67,22 @@ def _check(args: argparse.Namespace) -> int:
             tqdm.write(cause if Path(path).exists() else f"{cause}; check the list and --prefix")
     print(f"{len(manifest)} videos, {bad} cannot be read")
     return 1 if bad else 0
+
+
+def _show(args: argparse.Namespace) -> int:
+    cfg = load_cfg(args.cfg, [*args.opts, "DATA_LOADER.NUM_WORKERS", "0"])
+    loader, augment = build_loader(cfg, "train"), augment_stage_from_cfg(cfg)
+    loader.set_position(args.epoch - 1)
+    batches: list[Batch] = []
+    for batch in loader:
+        batches.append(augment(batch))
+        if sum(map(len, batches)) >= args.count:
+            break
+    sheet = contact_sheet(batches, count=args.count, class_names=class_names_from_cfg(cfg))
+    write_contact_sheet(sheet, args.out)
+    shown = min(args.count, sum(map(len, batches)))
+    print(f"{shown} clips of epoch {args.epoch} in {args.out}")
+    return 0
 
 
 def parse_args(argv: Sequence[str] | None, program: str) -> argparse.Namespace:
@@ -113,4 +135,23 @@ def parse_args(argv: Sequence[str] | None, program: str) -> argparse.Namespace:
     check.add_argument("--separator", default=" ", help="between path and label (a space)")
     check.add_argument("--workers", type=int, default=2, help="processes (2)")
     check.set_defaults(action=_check)
+
+    show = jobs.add_parser(
+        "show",
+        help="a picture of training clips, augmented as the network sees them",
+        epilog="example: %(prog)s --cfg configs/Kinetics/MVIT_B_16x4_CONV.yaml --out clips.png "
+        "DATA.PATH_TO_DATA_DIR lists AUG.RE_PROB 0.5",
+    )
+    show.add_argument("--cfg", required=True, metavar="YAML")
+    show.add_argument("--out", type=Path, default=Path("clips.png"), metavar="FILE")
+    show.add_argument("--count", type=_from_one, default=8, metavar="N", help="clips (8)")
+    show.add_argument("--epoch", type=_from_one, default=1, metavar="N", help="from 1 (1)")
+    show.add_argument("opts", nargs=argparse.REMAINDER, metavar="KEY VALUE", help="overrides")
+    show.set_defaults(action=_show)
     return parser.parse_args(argv)
+
+
+def _from_one(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1, got {text!r}")
+    return int(text)

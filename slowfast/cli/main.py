@@ -14,7 +14,8 @@ from slowfast.version import __version__
 COMMANDS = {
     "run": "Train and/or test, as the YAML says; tools/run_net.py is this command.",
     "predict": "Name what videos show, with a trained checkpoint.",
-    "data": "Make the built-in data set, or look over a list of videos before training on it.",
+    "data": "Make the built-in data set; look over a list of videos, or at training clips as "
+    "augmented.",
     "demo": "The main job in minutes: built-in data, training and 30-view test of two networks, "
     "reports.",
     "report": "Write report.html for the folder of a run.",

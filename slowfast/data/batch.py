@@ -33,6 +33,7 @@ class Sample:
         path: the file.
         epoch: that random views were drawn for.
         bad: the videos that this one stands in for.
+        masks: bool (V, t, h, w), the hidden patches of each view, if masks are drawn.
     """
 
     frames: Tensor
@@ -45,6 +46,7 @@ class Sample:
     path: str = ""
     epoch: int = 0
     bad: tuple[BadSample, ...] = ()
+    masks: Tensor | None = None
 
     def clips(self, start: int = 0, stop: int | None = None) -> Tensor:
         """Views ``start`` to ``stop`` as uint8 (v, T, size, size, C), on the device of frames."""
@@ -77,13 +79,16 @@ class Batch:
     """Clips of several videos; N counts clips, not videos.
 
     Attributes:
-        clips: uint8 (N, T, S, S, C), RGB.
-        labels: int64 (N,); or float32 (N, K), 1 for each class that a clip has.
+        clips: uint8 (N, T, S, S, C), RGB; augmented ones are float32 on the same scale, and
+            may lie outside of 0..255.
+        labels: int64 (N,); or float32 (N, K), 1 for each class that a clip has, or the share of
+            each class in it (mixup).
         videos: int64 (N,), rows of the manifest.
         views: int64 (N,), ids of the views.
         paths: the files, N of them.
         epoch: that random views were drawn for.
         bad: videos of this batch that could not be read.
+        masks: bool (N, t, h, w), the hidden patches of each clip, if masks are drawn.
     """
 
     clips: Tensor
@@ -93,6 +98,7 @@ class Batch:
     paths: list[str]
     epoch: int = 0
     bad: list[BadSample] = field(default_factory=list)
+    masks: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -110,15 +116,23 @@ class Batch:
             paths=[sample.path] * count,
             epoch=sample.epoch,
             bad=list(sample.bad),
+            masks=None if sample.masks is None else sample.masks[start:stop].to(device),
         )
 
     def to(self, device: torch.device | str, *, non_blocking: bool = False) -> Batch:
-        """Clips and labels on ``device``; the rest is for people and stays where it is."""
+        """Clips, labels and masks on ``device``; the rest is for people and stays where it is."""
+        masks = self.masks
         return replace(
             self,
             clips=self.clips.to(device, non_blocking=non_blocking),
             labels=self.labels.to(device, non_blocking=non_blocking),
+            masks=None if masks is None else masks.to(device, non_blocking=non_blocking),
         )
 
     def pin_memory(self) -> Batch:
-        return replace(self, clips=self.clips.pin_memory(), labels=self.labels.pin_memory())
+        return replace(
+            self,
+            clips=self.clips.pin_memory(),
+            labels=self.labels.pin_memory(),
+            masks=None if self.masks is None else self.masks.pin_memory(),
+        )

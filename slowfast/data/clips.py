@@ -51,11 +51,7 @@ class RandomViews:
         """The views of row ``row`` in ``epoch``, the same whoever asks and whenever."""
         key = (self.seed, self.split, epoch, row)
         with self.open_source(record) as source:
-            wanted = [
-                self.sampler(source.num_frames, source.fps, generator_for(*key, "clip", view.clip))
-                for view in self.views
-            ]
-            frames, index = self._cut(source, wanted, key)
+            frames, index = self._cut(source, self.wanted(source, key), key)
         return Sample(
             frames=frames,
             index=index,
@@ -67,6 +63,13 @@ class RandomViews:
             path=record.path,
             epoch=epoch,
         )
+
+    def wanted(self, source: Source, key: tuple[int | str, ...]) -> list[Tensor]:
+        """Frames of each view, int64 (T,)."""
+        return [
+            self.sampler(source.num_frames, source.fps, generator_for(*key, "clip", view.clip))
+            for view in self.views
+        ]
 
     def _cut(
         self, source: Source, wanted: list[Tensor], key: tuple[int | str, ...]

@@ -18,6 +18,7 @@ def collate(items: Sequence[Sample | BadSample]) -> Batch:
         none = torch.empty(0, dtype=torch.int64)
         clips = torch.empty(0, 0, 0, 0, 3, dtype=torch.uint8)
         return Batch(clips, labels=none, videos=none, views=none, paths=[], bad=bad)
+    masks = [batch.masks for batch in batches if batch.masks is not None]
     return Batch(
         clips=torch.cat([batch.clips for batch in batches]),
         labels=torch.cat([batch.labels for batch in batches]),
@@ -26,4 +27,5 @@ def collate(items: Sequence[Sample | BadSample]) -> Batch:
         paths=[path for batch in batches for path in batch.paths],
         epoch=batches[0].epoch,
         bad=bad,
+        masks=torch.cat(masks) if masks else None,
     )

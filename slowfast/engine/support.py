@@ -13,7 +13,6 @@ _NEUTRAL: dict[str, Any] = {
     "CONTRASTIVE.PREDICTOR_DEPTHS": [],
     "DEMO.ENABLE": False,
     "MASK.ENABLE": False,
-    "MIXUP.ENABLE": False,
     "MODEL.FP16_ALLREDUCE": False,
     "MULTIGRID.LONG_CYCLE": False,
     "TENSORBOARD.CATEGORIES_PATH": "",

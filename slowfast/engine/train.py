@@ -70,6 +70,7 @@ def train(cfg: Any) -> None:
                 trainer.net,
                 trainer.loader,
                 trainer.task.inputs,
+                augment=trainer.augment,
                 epoch=epoch,
                 num_batches=cfg.BN.NUM_BATCHES_PRECISE,
                 device=trainer.device,
@@ -138,7 +139,7 @@ def train_epoch(
 
 
 def _step(trainer: Trainer, cfg: Any, batch: Any, lr: float, *, epoch: int, index: int) -> None:
-    batch = batch.to(trainer.device, non_blocking=True)
+    batch = trainer.augment(batch.to(trainer.device, non_blocking=True))
     seed = seed_from_key(cfg.RNG_SEED, "step", epoch, index, dist.rank())
     try:
         out = trainer.stepper(batch, lr, seed=seed)

@@ -96,7 +96,8 @@ FILES = (
     Key(
         "DECODING_SHORT_SIZE",
         256,
-        "Short side, pixels, at which the public decoder handed frames on; 0: as stored.",
+        "Short side, pixels, to which larger frames are scaled down before RandAugment; 0: as "
+        "stored. Without it clips are cut from frames as stored.",
         check=at_least(0),
         rule="at least 0",
     ),
@@ -286,7 +287,11 @@ SSL = (
         rule="three numbers from 0",
     ),
     Key("SSL_COLOR_HUE", 0.1, "Its strength in hue.", between(0, 0.5), "from 0 to 0.5"),
-    Key("SSL_MOCOV2_AUG", False, "Also blur and drop colour, as MoCo v2 does (2003.04297)."),
+    Key(
+        "SSL_MOCOV2_AUG",
+        False,
+        "Change colours of four fifths and blur half of the clips, as MoCo v2 does (2003.04297).",
+    ),
     Key(
         "SSL_BLUR_SIGMA_MIN",
         [0.0, 0.1],

@@ -10,7 +10,11 @@ from typing import Any, Literal, overload
 
 from fvcore.common.registry import Registry
 
-from slowfast.data.clip_dataset import ClipDataset
+from slowfast.data.augmentation_from_cfg import (
+    samples_of_a_clip_from_cfg,
+    training_views_from_cfg,
+)
+from slowfast.data.clip_dataset import ClipDataset, Clips
 from slowfast.data.clips import CropRule, RandomViews, UniformViews
 from slowfast.data.datasets.kinetics import read_class_names, read_kinetics
 from slowfast.data.loader import EvalLoader, TrainLoader
@@ -38,17 +42,10 @@ _OTHERS = (
 )
 # Key -> the value that asks for nothing, for what the data layer would else have to ignore.
 _NEUTRAL: dict[str, Any] = {
-    "AUG.ENABLE": False,
-    "AUG.GEN_MASK_LOADER": False,
-    "DATA.COLOR_RND_GRAYSCALE": 0.0,
     "DATA.DUMMY_LOAD": False,
     "DATA.LOADER_CHUNK_SIZE": 0,
     "DATA.LOADER_CHUNK_OVERALL_SIZE": 0,
     "DATA.MULTI_LABEL": False,
-    "DATA.SSL_COLOR_JITTER": False,
-    "DATA.SSL_MOCOV2_AUG": False,
-    "DATA.TIME_DIFF_PROB": 0.0,
-    "DATA.TRAIN_JITTER_MOTION_SHIFT": False,
     "MULTIGRID.LONG_CYCLE_SAMPLING_RATE": 0,
     "MULTIGRID.SHORT_CYCLE": False,
 }
@@ -114,8 +111,8 @@ def dataset_from_cfg(cfg: Any, split: str, records: Records) -> ClipDataset:
     """The views of a split, of any videos.
 
     Train and val views are random; those of val are drawn as in epoch 0 each time. Keys that only
-    choose how the public loader decoded (DECODING_SHORT_SIZE, ENABLE_MULTI_THREAD_DECODE) make no
-    difference: frames are decoded at full size, by one thread.
+    choose how the public loader decoded (ENABLE_MULTI_THREAD_DECODE) make no difference: frames
+    are decoded at full size, by one thread. DECODING_SHORT_SIZE is for RandAugment.
 
     Raises:
         ValueError: the config asks for what this version cannot do.
@@ -123,7 +120,7 @@ def dataset_from_cfg(cfg: Any, split: str, records: Records) -> ClipDataset:
     if split not in SPLITS:
         raise ValueError(f"expected a split of {', '.join(SPLITS)}, got {split!r}")
     _refuse_unsupported(cfg)
-    views = _uniform_views(cfg) if split == "test" else _random_views(cfg, split)
+    views: Clips = _uniform_views(cfg) if split == "test" else _random_views(cfg, split)
     substitute = split == "train" and cfg.DATA.ON_BAD_SAMPLE == "substitute"
     return ClipDataset(records, views, substitute=substitute, seed=cfg.RNG_SEED)
 
@@ -197,13 +194,12 @@ def class_names_from_cfg(cfg: Any) -> list[str]:
     return names
 
 
-def _random_views(cfg: Any, split: str) -> RandomViews:
+def _random_views(cfg: Any, split: str) -> Clips:
     data, train = cfg.DATA, split == "train"
-    return RandomViews(
+    crops = data.TRAIN_CROP_NUM_SPATIAL * samples_of_a_clip_from_cfg(cfg)
+    views = RandomViews(
         open_source=open_source_from_cfg(cfg),
-        views=all_views(data.TRAIN_CROP_NUM_TEMPORAL, data.TRAIN_CROP_NUM_SPATIAL)
-        if train
-        else all_views(1, 1),
+        views=all_views(data.TRAIN_CROP_NUM_TEMPORAL, crops) if train else all_views(1, 1),
         sampler=RandomClip(
             data.NUM_FRAMES,
             data.SAMPLING_RATE,
@@ -214,6 +210,7 @@ def _random_views(cfg: Any, split: str) -> RandomViews:
         seed=cfg.RNG_SEED,
         split=split,
     )
+    return training_views_from_cfg(cfg, views) if train else views
 
 
 def crop_from_cfg(cfg: Any, split: str) -> CropRule:

@@ -24,7 +24,8 @@ class InputStage:
 
     Shape:
         uint8 (N, T, H, W, C) -> [(N, C, T, H, W)], or [slow, fast] with T // alpha and T frames
-        (and the channels and the size that `fast_input` makes).
+        (and the channels and the size that `fast_input` makes). Clips may be float32 on the same
+        scale, as augmentation leaves them.
     """
 
     def __init__(
@@ -54,15 +55,18 @@ class InputStage:
         self._slow: dict[tuple[torch.device, int], Tensor] = {}
 
     def __call__(self, clips: Tensor) -> list[Tensor]:
-        if clips.dtype != torch.uint8 or clips.ndim != 5 or clips.shape[-1] != len(self._scale):
+        known = clips.dtype in (torch.uint8, torch.float32)
+        if not known or clips.ndim != 5 or clips.shape[-1] != len(self._scale):
             raise ValueError(
-                f"expected uint8 clips (N, T, H, W, {len(self._scale)}), got {clips.dtype} "
-                f"{tuple(clips.shape)}; DATA.MEAN and DATA.STD hold one value per channel"
+                f"expected uint8 clips (N, T, H, W, {len(self._scale)}), or float32 ones of the "
+                f"same scale, got {clips.dtype} {tuple(clips.shape)}; DATA.MEAN and DATA.STD hold "
+                "one value per channel"
             )
         scale, shift = self._affine(clips.device)
         clips = clips.flip(-1) if self.reverse_channels else clips
         layout = torch.channels_last_3d if self.channels_last else torch.contiguous_format
-        fast = clips.permute(0, 4, 1, 2, 3).to(torch.float32, memory_format=layout)
+        # A copy in any case: what follows is done in place.
+        fast = clips.permute(0, 4, 1, 2, 3).to(torch.float32, memory_format=layout, copy=True)
         fast = fast.mul_(scale).add_(shift).to(self.dtype)
         if self.alpha is None:
             return [fast]

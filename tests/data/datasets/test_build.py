@@ -146,15 +146,9 @@ def test_channels_are_reversed_on_the_device(configure: Configure) -> None:
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("AUG.ENABLE", True),
-        ("DATA.COLOR_RND_GRAYSCALE", 0.2),
         ("DATA.DUMMY_LOAD", True),
         ("DATA.LOADER_CHUNK_SIZE", 1000),
         ("DATA.MULTI_LABEL", True),
-        ("DATA.SSL_COLOR_JITTER", True),
-        ("DATA.SSL_MOCOV2_AUG", True),
-        ("DATA.TIME_DIFF_PROB", 0.5),
-        ("DATA.TRAIN_JITTER_MOTION_SHIFT", True),
         ("MULTIGRID.SHORT_CYCLE", True),
     ],
 )

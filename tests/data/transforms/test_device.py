@@ -57,9 +57,9 @@ def test_compiles_without_a_break() -> None:
 def test_errors_say_what_is_expected() -> None:
     stage = InputStage(MEAN, STD)
     with pytest.raises(
-        ValueError, match=r"expected uint8 clips \(N, T, H, W, 3\), got torch.float"
+        ValueError, match=r"expected uint8 clips \(N, T, H, W, 3\), or .* got torch.float64"
     ):
-        stage(clips().float())
+        stage(clips().double())
     with pytest.raises(ValueError, match=r"\(2, 16, 6, 7\)"):
         stage(clips()[..., 0])
     with pytest.raises(ValueError, match=r"DATA.MEAN has 3 values and DATA.STD 1"):
