@@ -33,9 +33,13 @@ ARCHS = (
     "csn",
     "r2plus1d",
 )
-# UCF101, HMDB51 and any list of videos with one label each are read as 'kinetics'.
+# "folder" and "csv" are for your own videos; docs/data.md has the formats of all.
 DATASETS = (
     "kinetics",
+    "folder",
+    "csv",
+    "ucf101",
+    "hmdb51",
     "charades",
     "ssv2",
     "ava",

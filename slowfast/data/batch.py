@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
+from slowfast.data.boxes import Boxes
+
 
 @dataclass(frozen=True)
 class BadSample:
@@ -26,13 +28,14 @@ class Sample:
         frames: uint8 (F, H, W, C), RGB, scaled; in training already cropped and flipped.
         index: int64 (V, T), the frames of clip v.
         offsets: int64 (V, 2), top and left of the crop of view v in ``frames``, pixels.
-        size: side of the crop, pixels.
+        size: side of the crop, pixels; a side of ``frames`` that is shorter is taken whole.
         label: class of the video, or float32 (K,) with 1 for each class that it has.
         video: its row in the manifest.
         views: int64 (V,), ids of the views (``View.id``).
         path: the file.
         epoch: that random views were drawn for.
         bad: the videos that this one stands in for.
+        boxes: persons in the clips; None where a clip has labels as a whole.
     """
 
     frames: Tensor
@@ -45,6 +48,7 @@ class Sample:
     path: str = ""
     epoch: int = 0
     bad: tuple[BadSample, ...] = ()
+    boxes: Boxes | None = None
 
     def clips(self, start: int = 0, stop: int | None = None) -> Tensor:
         """Views ``start`` to ``stop`` as uint8 (v, T, size, size, C), on the device of frames."""
@@ -84,6 +88,7 @@ class Batch:
         paths: the files, N of them.
         epoch: that random views were drawn for.
         bad: videos of this batch that could not be read.
+        boxes: persons in the clips; None where clips have labels as a whole.
     """
 
     clips: Tensor
@@ -93,6 +98,7 @@ class Batch:
     paths: list[str]
     epoch: int = 0
     bad: list[BadSample] = field(default_factory=list)
+    boxes: Boxes | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -102,6 +108,9 @@ class Batch:
         """Views ``start`` to ``stop`` of one video, on the device of its frames."""
         clips = sample.clips(start, stop)
         count, device = len(clips), clips.device
+        boxes = sample.boxes
+        if boxes is not None:
+            boxes = boxes.of_clips(start, start + count).to(device)
         return cls(
             clips=clips,
             labels=_repeated(sample.label, count).to(device),
@@ -110,15 +119,22 @@ class Batch:
             paths=[sample.path] * count,
             epoch=sample.epoch,
             bad=list(sample.bad),
+            boxes=boxes,
         )
 
     def to(self, device: torch.device | str, *, non_blocking: bool = False) -> Batch:
-        """Clips and labels on ``device``; the rest is for people and stays where it is."""
+        """Clips, labels and boxes on ``device``; the rest is for people and stays where it is."""
         return replace(
             self,
             clips=self.clips.to(device, non_blocking=non_blocking),
             labels=self.labels.to(device, non_blocking=non_blocking),
+            boxes=None if self.boxes is None else self.boxes.to(device, non_blocking=non_blocking),
         )
 
     def pin_memory(self) -> Batch:
-        return replace(self, clips=self.clips.pin_memory(), labels=self.labels.pin_memory())
+        return replace(
+            self,
+            clips=self.clips.pin_memory(),
+            labels=self.labels.pin_memory(),
+            boxes=None if self.boxes is None else self.boxes.pin_memory(),
+        )

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 
 from slowfast.data.batch import BadSample, Batch, Sample
+from slowfast.data.boxes import Boxes
 
 
 def collate(items: Sequence[Sample | BadSample]) -> Batch:
@@ -18,6 +19,7 @@ def collate(items: Sequence[Sample | BadSample]) -> Batch:
         none = torch.empty(0, dtype=torch.int64)
         clips = torch.empty(0, 0, 0, 0, 3, dtype=torch.uint8)
         return Batch(clips, labels=none, videos=none, views=none, paths=[], bad=bad)
+    boxes = [(batch.boxes, len(batch)) for batch in batches if batch.boxes is not None]
     return Batch(
         clips=torch.cat([batch.clips for batch in batches]),
         labels=torch.cat([batch.labels for batch in batches]),
@@ -26,4 +28,5 @@ def collate(items: Sequence[Sample | BadSample]) -> Batch:
         paths=[path for batch in batches for path in batch.paths],
         epoch=batches[0].epoch,
         bad=bad,
+        boxes=Boxes.join(boxes) if boxes else None,
     )
