@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import partial, reduce
+from functools import reduce
 from pathlib import Path
 from typing import Any, Literal, overload
 
@@ -20,7 +20,7 @@ from slowfast.data.keyframes import KeyframeViews
 from slowfast.data.loader import EvalLoader, TrainLoader
 from slowfast.data.manifest import Manifest
 from slowfast.data.picture_views import PictureViews
-from slowfast.data.readers.source import open_source
+from slowfast.data.readers.build import open_source_from_cfg
 from slowfast.data.record import Records
 from slowfast.data.samplers import EvalBatches, TrainBatches
 from slowfast.data.sampling import ClipSpacing
@@ -72,8 +72,8 @@ def dataset_from_cfg(cfg: Any, split: str, records: Records) -> ClipDataset:
     """The views of a split, of any videos.
 
     Train and val views are random; those of val are drawn as in epoch 0 each time. Keys that only
-    choose how the public loader decoded (DECODING_BACKEND, DECODING_SHORT_SIZE,
-    ENABLE_MULTI_THREAD_DECODE) make no difference: frames are decoded at full size by PyAV.
+    choose how the public loader decoded (DECODING_SHORT_SIZE, ENABLE_MULTI_THREAD_DECODE) make no
+    difference: frames are decoded at full size, by one thread.
 
     Raises:
         ValueError: the config asks for what this version cannot do.
@@ -175,7 +175,7 @@ def _clips(cfg: Any, split: str) -> Clips:
 def _random_views(cfg: Any, split: str) -> RandomViews:
     data, train = cfg.DATA, split == "train"
     return RandomViews(
-        open_source=partial(open_source, max_pixels=data.MAX_PIXELS),
+        open_source=open_source_from_cfg(cfg),
         views=all_views(data.TRAIN_CROP_NUM_TEMPORAL, data.TRAIN_CROP_NUM_SPATIAL)
         if train
         else all_views(1, 1),
@@ -195,7 +195,7 @@ def _keyframe_views(cfg: Any, split: str) -> KeyframeViews:
     elif split == "val":
         crop = CentralCrop(data.TEST_CROP_SIZE, data.TEST_CROP_SIZE, flip)
     return KeyframeViews(
-        open_source=partial(open_source, max_pixels=data.MAX_PIXELS),
+        open_source=open_source_from_cfg(cfg),
         num_frames=data.NUM_FRAMES,
         stride=data.SAMPLING_RATE,
         crop=crop,
@@ -216,7 +216,7 @@ def _picture_views(cfg: Any, split: str) -> PictureViews:
         aspect = tuple(data.TRAIN_JITTER_ASPECT_RELATIVE or (3 / 4, 4 / 3))
         crop = RandomAreaCrop(area, aspect, data.TRAIN_CROP_SIZE, flip=data.RANDOM_FLIP)
     return PictureViews(
-        open_source=partial(open_source, max_pixels=data.MAX_PIXELS),
+        open_source=open_source_from_cfg(cfg),
         num_frames=data.NUM_FRAMES,
         crop=crop,
         seed=cfg.RNG_SEED,
@@ -255,7 +255,7 @@ def _uniform_views(cfg: Any) -> UniformViews:
     # that they cover from end to end; published accuracies are for these.
     short_side = data.TEST_CROP_SIZE if crops > 1 else data.TRAIN_JITTER_SCALES[0]
     return UniformViews(
-        open_source=partial(open_source, max_pixels=data.MAX_PIXELS),
+        open_source=open_source_from_cfg(cfg),
         views=all_views(cfg.TEST.NUM_ENSEMBLE_VIEWS, crops),
         sampler=uniform_sampler_from_cfg(cfg),
         short_side=max(short_side, data.TEST_CROP_SIZE),
