@@ -33,21 +33,34 @@ ARCHS = (
     "csn",
     "r2plus1d",
 )
+
+
+class AnyCase(tuple[str, ...]):
+    """Names that may be written in capital letters."""
+
+    __slots__ = ()
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and super().__contains__(name.lower())
+
+
 # "folder" and "csv" are for your own videos; docs/data.md has the formats of all.
-DATASETS = (
-    "kinetics",
-    "folder",
-    "csv",
-    "ucf101",
-    "hmdb51",
-    "charades",
-    "ssv2",
-    "ava",
-    "imagenet",
-    "imagenetprefetch",
-    "ptvkinetics",
-    "ptvcharades",
-    "ptvssv2",
+DATASETS = AnyCase(
+    (
+        "kinetics",
+        "folder",
+        "csv",
+        "ucf101",
+        "hmdb51",
+        "charades",
+        "ssv2",
+        "ava",
+        "imagenet",
+        "imagenetprefetch",
+        "ptvkinetics",
+        "ptvcharades",
+        "ptvssv2",
+    )
 )
 HEAD_ACTS = ("softmax", "sigmoid", "none")
 LOSSES = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -112,13 +112,15 @@ class ClipSpacing:
 
     Args:
         low, high: distances that are allowed, both ends included.
-        tries: times that all clips are drawn; then those nearest to the limits are taken, as the
-            only ones that a short video has.
+        tries: draws of each clip until it fits those before it.
+        rounds: times that all clips are drawn if they do not fit; then the nearest ones are taken,
+            as a short video has no others.
     """
 
     low: float = -math.inf
     high: float = math.inf
-    tries: int = 100
+    tries: int = 50
+    rounds: int = 10
 
     def __call__(
         self, draw: DrawClip, video_frames: int, fps: float, generators: Sequence[Generator]
@@ -126,11 +128,27 @@ class ClipSpacing:
         """One clip for each generator, int64 (T,) each."""
         best: list[Tensor] = []
         least = math.inf
-        for _ in range(self.tries):
-            clips = [draw(video_frames, fps, generator) for generator in generators]
+        for _ in range(self.rounds):
+            clips: list[Tensor] = []
+            for generator in generators:
+                again = (draw(video_frames, fps, generator) for _ in range(self.tries))
+                clips = self._longer(clips, again)
             excess = self._excess(clips)
             if not best or excess < least:
                 best, least = clips, excess
+            if least <= 0:
+                break
+        return best
+
+    def _longer(self, clips: list[Tensor], draws: Iterator[Tensor]) -> list[Tensor]:
+        """The clips and the first draw that fits them, or the one that is nearest to it."""
+        best: list[Tensor] = []
+        least = math.inf
+        for clip in draws:
+            longer = [*clips, clip]
+            excess = self._excess(longer)
+            if not best or excess < least:
+                best, least = longer, excess
             if least <= 0:
                 break
         return best

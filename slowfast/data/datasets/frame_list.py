@@ -195,7 +195,7 @@ def _read_rows(
         raise ValueError(f"{shown}:1: expected the header '{HEADER}', found {' '.join(header)!r}")
     video_at, path_at = header.index(VIDEO), header.index(PATH)
     labels_at = header.index(LABELS) if LABELS in header and num_classes is not None else None
-    needed = max(video_at, path_at, labels_at or 0) + 1
+    needed = max(video_at, path_at) + 1
     known = {"": ""}  # labels as they stand in the list -> without quotes; few lists have many
     name, video = "", _Video()
     # Lists have millions of lines, nearly all of which are the one before with both numbers one
@@ -217,7 +217,7 @@ def _read_rows(
                 f"{shown}:{number}: expected '{' '.join(header)}', divided by single spaces, found "
                 f"{line.rstrip()!r}; quote what holds a space"
             )
-        text = fields[labels_at] if labels_at is not None else ""
+        text = fields[labels_at] if labels_at is not None and labels_at < len(fields) else ""
         if text not in known:
             known[text] = text.replace('"', "").strip()
             _check_labels(known[text], num_classes or 0, f"{shown}:{number}")

@@ -97,7 +97,7 @@ def _lines(path: Path) -> Iterator[tuple[str, str]]:
 
 def ucf101_from_cfg(cfg: Any, split: str) -> Manifest:
     """Lists in the format of Kinetics if there are any, else the official split files."""
-    if _has_lists(cfg, split):
+    if _lists_are_there_from_cfg(cfg, split):
         return kinetics_from_cfg(cfg, split)
     return read_ucf101(
         Path(cfg.DATA.PATH_TO_DATA_DIR or ""),
@@ -109,7 +109,7 @@ def ucf101_from_cfg(cfg: Any, split: str) -> Manifest:
 
 def hmdb51_from_cfg(cfg: Any, split: str) -> Manifest:
     """Lists in the format of Kinetics if there are any, else the official split files."""
-    if _has_lists(cfg, split):
+    if _lists_are_there_from_cfg(cfg, split):
         return kinetics_from_cfg(cfg, split)
     return read_hmdb51(
         Path(cfg.DATA.PATH_TO_DATA_DIR or ""),
@@ -131,5 +131,5 @@ def hmdb51_names_from_cfg(cfg: Any) -> list[str]:
     return hmdb51_names(folder, number=number) if has_files else []
 
 
-def _has_lists(cfg: Any, split: str) -> bool:
+def _lists_are_there_from_cfg(cfg: Any, split: str) -> bool:
     return (Path(cfg.DATA.PATH_TO_DATA_DIR or "") / f"{split}.csv").is_file()
