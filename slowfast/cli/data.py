@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from slowfast.cli.errors import explain_errors
 from slowfast.data.check import check_videos
+from slowfast.data.datasets.box_import import BOXES, LABEL_MAP, import_boxes
 from slowfast.data.datasets.kinetics import read_kinetics
 from slowfast.data.datasets.motions import CLASSES, make_motions
 from slowfast.paths import local_path
@@ -18,6 +19,7 @@ EXAMPLE = """examples:
   %(prog)s motions --out data/motions                       1,440 clips in 12 classes
   %(prog)s motions --out data/two --classes left right --picture 96 --frames 40
   %(prog)s check --list lists/train.csv --prefix /videos    name the files that are broken
+  %(prog)s import-boxes instances.json --fps 30 --out boxes  COCO or CVAT to lists like AVA's
 """
 
 
@@ -61,6 +63,26 @@ def _check(args: argparse.Namespace) -> int:
             tqdm.write(cause if Path(path).exists() else f"{cause}; check the list and --prefix")
     print(f"{len(manifest)} videos, {bad} cannot be read")
     return 1 if bad else 0
+
+
+def _import_boxes(args: argparse.Namespace) -> int:
+    found = import_boxes(
+        args.file,
+        args.out,
+        fps=args.fps,
+        every=args.every,
+        attribute=args.attribute,
+        first_frame=args.first_frame,
+        label_map=args.label_map,
+    )
+    print(
+        f"{found.boxes} boxes of {found.keyframes} keyframes in {found.videos} video(s), "
+        f"{len(found.actions)} actions ({', '.join(found.actions[:5])}"
+        f"{' ...' if len(found.actions) > 5 else ''})\n"
+        f"{args.out / BOXES} and {args.out / LABEL_MAP}; read them with AVA.START_SECOND 0 "
+        f"AVA.VALID_SECONDS [] AVA.FPS {args.fps:g}"
+    )
+    return 0
 
 
 def parse_args(argv: Sequence[str] | None, program: str) -> argparse.Namespace:
@@ -113,4 +135,30 @@ def parse_args(argv: Sequence[str] | None, program: str) -> argparse.Namespace:
     check.add_argument("--separator", default=" ", help="between path and label (a space)")
     check.add_argument("--workers", type=int, default=2, help="processes (2)")
     check.set_defaults(action=_check)
+
+    boxes = jobs.add_parser("import-boxes", help="boxes of COCO or CVAT to lists in AVA's format")
+    boxes.add_argument("file", type=Path, help=".json like COCO's, or .xml of CVAT for video")
+    boxes.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write to")
+    boxes.add_argument("--fps", type=float, required=True, help="frames per second of the videos")
+    boxes.add_argument(
+        "--every",
+        type=float,
+        default=0.0,
+        metavar="SECONDS",
+        help="keep frames at multiples of this (all that are annotated)",
+    )
+    boxes.add_argument(
+        "--attribute", default="", metavar="NAME", help="whose value is the action (the label is)"
+    )
+    boxes.add_argument(
+        "--first-frame",
+        type=int,
+        default=1,
+        metavar="N",
+        help="number of the first picture, where COCO's images are told by file name (1)",
+    )
+    boxes.add_argument(
+        "--label-map", type=Path, metavar="FILE", help="numbers to keep, as of the training split"
+    )
+    boxes.set_defaults(action=_import_boxes)
     return parser.parse_args(argv)

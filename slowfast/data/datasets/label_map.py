@@ -49,7 +49,9 @@ def read_label_map(path: str | Path) -> dict[int, str]:
 
 
 def write_label_map(path: Path, classes: Mapping[int, str]) -> None:
-    blocks = [
-        f'item {{\n  name: "{name}"\n  id: {number}\n}}\n' for number, name in classes.items()
-    ]
+    """Write what `read_label_map` reads."""
+    blocks = []
+    for number, name in classes.items():
+        quote = "'" if '"' in name else '"'
+        blocks.append(f"item {{\n  name: {quote}{name}{quote}\n  id: {number}\n}}\n")
     path.write_text("".join(blocks), encoding="utf-8")

@@ -20,6 +20,8 @@ def test_both_spellings_and_gaps(tmp_path: Path) -> None:
     assert classes == {1: "bend/bow (at the waist)", 5: "fall, down", 7: "run"}
     write_label_map(path, classes)
     assert read_label_map(path) == classes
+    write_label_map(path, {1: 'say "hello"'})
+    assert read_label_map(path) == {1: 'say "hello"'}
 
 
 def test_what_is_no_label_map(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from slowfast.data.datasets.build import build_loader, class_names_from_cfg
 from slowfast.data.datasets.official_splits import read_hmdb51, read_ucf101
 
-YAML = "contrastive_ssl/finetune_ucf_Slow_R50_syn0.yaml"
+YAML = "Kinetics/SLOW_4x16_R50.yaml"
 
 
 @pytest.fixture
@@ -55,7 +55,6 @@ def test_through_the_loaders(
         TRAIN__DATASET=name,
         TEST__DATASET=name.upper(),
         MODEL__NUM_CLASSES=2,
-        DATA__COLOR_RND_GRAYSCALE=0.0,
         DATA__PATH_TO_DATA_DIR=folder,
         DATA__PATH_PREFIX=folder / "videos",
         DATA__USE_OFFSET_SAMPLING=True,
