@@ -103,7 +103,28 @@ def dataset_kind_from_cfg(cfg: Any, split: str) -> DataSet:
             f"DATA.MULTI_LABEL is True, but {key} is {name!r}, whose lists have one label a video; "
             "set it to False, or give the lists the format of Charades and set 'charades'"
         )
+    _refuse_ignored_from_cfg(cfg, kind, f"{key} {name!r}")
     return kind
+
+
+def _refuse_ignored_from_cfg(cfg: Any, kind: DataSet, shown: str) -> None:
+    """Raise for a key that says something of time, clips or lists that the data set has not."""
+    by_time, videos = kind.sampling == "time", kind.sampling not in ("keyframes", "picture")
+    # Key of DATA, the value that asks for nothing, whether the data set honours others. Clips of
+    # Charades have labels of their own, and a sample has one label.
+    for key, neutral, honoured in (
+        ("SKIP_ROWS", 0, kind.read is kinetics_from_cfg),
+        ("USE_OFFSET_SAMPLING", False, by_time),
+        ("TRAIN_JITTER_FPS", 0.0, by_time),
+        ("TRAIN_CROP_NUM_TEMPORAL", 1, videos and kind.sampling != "strides"),
+        ("TRAIN_CROP_NUM_SPATIAL", 1, videos),
+    ):
+        value = cfg.DATA[key]
+        if value != neutral and not honoured:
+            raise ValueError(
+                f"DATA.{key} is {value!r}, which {shown} cannot do; set it to {neutral!r} to go on "
+                "without it"
+            )
 
 
 def uniform_sampler_from_cfg(cfg: Any) -> ClipRule:
@@ -127,11 +148,6 @@ def random_sampler_from_cfg(cfg: Any, split: str) -> DrawClip:
     if kind.sampling == "segments":
         return FrameOfSegments(data.NUM_FRAMES, random=train)
     if kind.sampling == "strides":
-        if train and data.TRAIN_CROP_NUM_TEMPORAL > 1:
-            raise ValueError(
-                f"DATA.TRAIN_CROP_NUM_TEMPORAL is {data.TRAIN_CROP_NUM_TEMPORAL}, but the labels "
-                f"of {cfg.TRAIN.DATASET!r} are those of one clip; set it to 1"
-            )
         return RandomStrides(data.NUM_FRAMES, data.SAMPLING_RATE)
     return RandomClip(
         data.NUM_FRAMES,

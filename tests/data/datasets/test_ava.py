@@ -198,6 +198,23 @@ def test_names_of_the_classes(configure: Callable[..., Any], folder: Path) -> No
     )
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("DATA.TRAIN_CROP_NUM_SPATIAL", 2),
+        ("DATA.TRAIN_JITTER_FPS", 3.0),
+        ("DATA.USE_OFFSET_SAMPLING", True),
+        ("DATA.SKIP_ROWS", 2),
+    ],
+)
+def test_what_keyframes_cannot_do_is_refused_by_name(
+    key: str, value: Any, configure: Callable[..., Any]
+) -> None:
+    cfg = configure(**{key.replace(".", "__"): value})
+    with pytest.raises(ValueError, match=rf"{key} is {value!r}, which TRAIN.DATASET 'ava' cannot"):
+        build_dataset(cfg, "train")
+
+
 def test_lists_that_do_not_fit(configure: Callable[..., Any], folder: Path) -> None:
     with pytest.raises(ValueError, match=r"expected keyframes .* found none: .*AVA.VALID_SECONDS"):
         build_dataset(configure(AVA__VALID_SECONDS=[2000, 3000]), "train")

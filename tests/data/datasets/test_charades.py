@@ -93,7 +93,7 @@ def test_pictures_are_read_in_blue_green_red_and_reversed(cfg: Any, recipe: Call
 def test_clips_with_labels_of_their_own_come_one_by_one(cfg: Any, recipe: Callable) -> None:
     cfg.defrost()
     cfg.DATA.TRAIN_CROP_NUM_TEMPORAL = 2
-    with pytest.raises(ValueError, match=r"TRAIN_CROP_NUM_TEMPORAL is 2, but the labels of 'char"):
+    with pytest.raises(ValueError, match=r"TRAIN_CROP_NUM_TEMPORAL is 2, which TRAIN.DATASET 'ch"):
         build_dataset(cfg, "train")
 
 
