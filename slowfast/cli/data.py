@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
@@ -136,6 +137,11 @@ def parse_args(argv: Sequence[str] | None, program: str) -> argparse.Namespace:
     check.add_argument("--workers", type=int, default=2, help="processes (2)")
     check.set_defaults(action=_check)
 
+    _add_import_boxes(jobs)
+    return parser.parse_args(argv)
+
+
+def _add_import_boxes(jobs: Any) -> None:
     boxes = jobs.add_parser("import-boxes", help="boxes of COCO or CVAT to lists in AVA's format")
     boxes.add_argument("file", type=Path, help=".json like COCO's, or .xml of CVAT for video")
     boxes.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write to")
@@ -161,4 +167,3 @@ def parse_args(argv: Sequence[str] | None, program: str) -> argparse.Namespace:
         "--label-map", type=Path, metavar="FILE", help="numbers to keep, as of the training split"
     )
     boxes.set_defaults(action=_import_boxes)
-    return parser.parse_args(argv)

@@ -252,8 +252,10 @@ def crop_from_cfg(cfg: Any, split: str) -> CropRule:
 def _uniform_views(cfg: Any) -> UniformViews:
     data, crops = cfg.DATA, cfg.TEST.NUM_SPATIAL_CROPS
     # A single central crop is cut from frames as large as in training, three from smaller ones
-    # that they cover from end to end; published accuracies are for these.
-    short_side = data.TEST_CROP_SIZE if crops > 1 else data.TRAIN_JITTER_SCALES[0]
+    # that they cover from end to end; published accuracies are for these. SSv2 and Charades were
+    # always tested with the smaller ones.
+    by_time = dataset_kind_from_cfg(cfg, "test").sampling == "time"
+    short_side = data.TRAIN_JITTER_SCALES[0] if crops == 1 and by_time else data.TEST_CROP_SIZE
     return UniformViews(
         open_source=open_source_from_cfg(cfg),
         views=all_views(cfg.TEST.NUM_ENSEMBLE_VIEWS, crops),

@@ -60,6 +60,7 @@ def test_frames_of_segments(
     assert batch.labels.tolist() == batch.videos.tolist()
     labels = [label for batch in build_loader(cfg, "val") for label in batch.labels.tolist()]
     assert labels == [0, 1, 2]
+    assert build_dataset(cfg, "test").clips.short_side == 36  # of the crop, also of a single one
     samples = list(build_loader(cfg, "test"))
     assert all(isinstance(sample, Sample) for sample in samples)
     assert samples[1].clips().shape == (1, 8, 36, 36, 3)
