@@ -23,6 +23,7 @@ class Record:
         frame_labels: uint8 (F, K), the classes of each frame, where a clip has those of the
             frames that it spans and not those of the whole video.
         keyframe: the time that ``boxes`` are of, in seconds from the first frame.
+        keyframe_key: name of the video and second, as lists of boxes and evaluation have them.
         boxes: persons in the keyframe.
     """
 
@@ -32,6 +33,7 @@ class Record:
     fps: float | None = None
     frame_labels: Tensor | None = None
     keyframe: float | None = None
+    keyframe_key: tuple[str, float] | None = None
     boxes: GivenBoxes | None = None
 
     def label_between(self, first: int, last: int) -> int | Tensor:

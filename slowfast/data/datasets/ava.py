@@ -112,7 +112,7 @@ class Ava:
         """A keyframe; its label stands in its boxes, and that of the record is 0."""
         if not 0 <= row < len(self):
             raise IndexError(f"row {row} of a list of {len(self)} keyframes")
-        video = int(self.rows[row])
+        video, second = int(self.rows[row]), float(self.seconds[row])
         frames = self.videos.paths(video)
         if isinstance(self.videos, VideoFolder):
             path, fps = self.videos.file(video), None
@@ -122,13 +122,10 @@ class Ava:
             path,
             frames=frames,
             fps=fps,
-            keyframe=float(self.seconds[row]) - self.clock.start_second,
+            keyframe=second - self.clock.start_second,
+            keyframe_key=(self.videos.names[video], second),
             boxes=self.boxes.of_keyframe(row, self.num_classes),
         )
-
-    def keyframe(self, row: int) -> Keyframe:
-        """Name of the video and second, as lists of boxes and of exclusions have them."""
-        return self.videos.names[int(self.rows[row])], float(self.seconds[row])
 
     def fingerprint(self) -> dict[str, str | int]:
         boxes = self.boxes

@@ -83,7 +83,7 @@ def classes(labels: torch.Tensor) -> list[int]:
 
 def keyframes(cfg: Any, split: str) -> list[tuple[str, float]]:
     records = build_dataset(cfg, split).records
-    return [records.keyframe(row) for row in range(len(records))]
+    return [records[row].keyframe_key for row in range(len(records))]
 
 
 def test_keyframes_of_each_split(
@@ -180,7 +180,7 @@ def test_videos_instead_of_frames(
     make_video(tmp_path / "videos/clipA.mkv", range(140), rate=10)
     keys = {"AVA__VIDEO_DIR": tmp_path / "videos", "DATA__TEST_CROP_SIZE": 64}
     data = build_dataset(configure(**keys), "test")
-    assert [data.records.keyframe(i)[0] for i in range(len(data))] == ["clipA"] * 3
+    assert [data.records[i].keyframe_key[0] for i in range(len(data))] == ["clipA"] * 3
     assert data.records[0].path.endswith("videos/clipA.mkv")
     assert read_numbers(data.read(0).clips()[0]) == [0, 5, 10, 15, 20, 25, 30, 35]
     whole = configure(**keys, AVA__START_SECOND=896)
