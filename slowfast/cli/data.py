@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
@@ -13,6 +14,7 @@ from slowfast.config import load_cfg
 from slowfast.data.augmentation_from_cfg import augment_stage_from_cfg
 from slowfast.data.batch import Batch
 from slowfast.data.check import check_videos
+from slowfast.data.datasets.box_import import BOXES, LABEL_MAP, import_boxes
 from slowfast.data.datasets.build import build_loader, class_names_from_cfg
 from slowfast.data.datasets.kinetics import read_kinetics
 from slowfast.data.datasets.motions import CLASSES, make_motions
@@ -24,6 +26,7 @@ EXAMPLE = """examples:
   %(prog)s motions --out data/two --classes left right --picture 96 --frames 40
   %(prog)s check --list lists/train.csv --prefix /videos    name the files that are broken
   %(prog)s show --cfg FILE.yaml --out clips.png             training clips as the network sees them
+  %(prog)s import-boxes instances.json --fps 30 --out boxes  COCO or CVAT to lists like AVA's
 """
 
 
@@ -85,6 +88,26 @@ def _show(args: argparse.Namespace) -> int:
     return 0
 
 
+def _import_boxes(args: argparse.Namespace) -> int:
+    found = import_boxes(
+        args.file,
+        args.out,
+        fps=args.fps,
+        every=args.every,
+        attribute=args.attribute,
+        first_frame=args.first_frame,
+        label_map=args.label_map,
+    )
+    print(
+        f"{found.boxes} boxes of {found.keyframes} keyframes in {found.videos} video(s), "
+        f"{len(found.actions)} actions ({', '.join(found.actions[:5])}"
+        f"{' ...' if len(found.actions) > 5 else ''})\n"
+        f"{args.out / BOXES} and {args.out / LABEL_MAP}; read them with AVA.START_SECOND 0 "
+        f"AVA.VALID_SECONDS [] AVA.FPS {args.fps:g}"
+    )
+    return 0
+
+
 def parse_args(argv: Sequence[str] | None, program: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog=program,
@@ -136,6 +159,12 @@ def parse_args(argv: Sequence[str] | None, program: str) -> argparse.Namespace:
     check.add_argument("--workers", type=int, default=2, help="processes (2)")
     check.set_defaults(action=_check)
 
+    _add_show(jobs)
+    _add_import_boxes(jobs)
+    return parser.parse_args(argv)
+
+
+def _add_show(jobs: Any) -> None:
     show = jobs.add_parser(
         "show",
         help="a picture of training clips, augmented as the network sees them",
@@ -148,10 +177,37 @@ def parse_args(argv: Sequence[str] | None, program: str) -> argparse.Namespace:
     show.add_argument("--epoch", type=_from_one, default=1, metavar="N", help="from 1 (1)")
     show.add_argument("opts", nargs=argparse.REMAINDER, metavar="KEY VALUE", help="overrides")
     show.set_defaults(action=_show)
-    return parser.parse_args(argv)
 
 
 def _from_one(text: str) -> int:
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number from 1, got {text!r}")
     return int(text)
+
+
+def _add_import_boxes(jobs: Any) -> None:
+    boxes = jobs.add_parser("import-boxes", help="boxes of COCO or CVAT to lists in AVA's format")
+    boxes.add_argument("file", type=Path, help=".json like COCO's, or .xml of CVAT for video")
+    boxes.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write to")
+    boxes.add_argument("--fps", type=float, required=True, help="frames per second of the videos")
+    boxes.add_argument(
+        "--every",
+        type=float,
+        default=0.0,
+        metavar="SECONDS",
+        help="keep frames at multiples of this (all that are annotated)",
+    )
+    boxes.add_argument(
+        "--attribute", default="", metavar="NAME", help="whose value is the action (the label is)"
+    )
+    boxes.add_argument(
+        "--first-frame",
+        type=int,
+        default=1,
+        metavar="N",
+        help="number of the first picture, where COCO's images are told by file name (1)",
+    )
+    boxes.add_argument(
+        "--label-map", type=Path, metavar="FILE", help="numbers to keep, as of the training split"
+    )
+    boxes.set_defaults(action=_import_boxes)

@@ -46,28 +46,30 @@ def samples_of_a_clip_from_cfg(cfg: Any) -> int:
 
 
 def training_views_from_cfg(cfg: Any, views: RandomViews) -> Clips:
-    """``views``, with augmented frames and with masks where the config asks for them.
+    """``views``, with augmented frames where the config asks for them.
 
     Raises:
         ValueError: keys that contradict each other, or boxes that would be left behind.
     """
     _refuse_contradictions_from_cfg(cfg)
-    clips: Clips = views
-    augments = _frame_augments_from_cfg(cfg)
+    augments = frame_augments_from_cfg(cfg)
     crop = _moving_crop_from_cfg(cfg, views) if cfg.DATA.TRAIN_JITTER_MOTION_SHIFT else None
-    if augments or crop is not None:
-        images = cfg.TRAIN.DATASET.lower() in IMAGES
-        short = cfg.DATA.DECODING_SHORT_SIZE
-        clips = AugmentedViews(
-            views,
-            crop=views.crop if crop is None else crop,
-            augments=augments,
-            # Below the size of the crop nothing would be gained, and detail be lost.
-            short_side=0 if images or not short else max(short, cfg.DATA.TRAIN_CROP_SIZE),
-            after_crop=images,
-        )
+    if not augments and crop is None:
+        return views
+    short = cfg.DATA.DECODING_SHORT_SIZE
+    return AugmentedViews(
+        views,
+        crop=views.crop if crop is None else crop,
+        augments=augments,
+        # Below the size of the crop nothing would be gained, and detail be lost.
+        short_side=max(short, cfg.DATA.TRAIN_CROP_SIZE) if short else 0,
+    )
+
+
+def masked_views_from_cfg(cfg: Any, clips: Clips) -> Clips:
+    """``clips`` of training, with masks where the config asks for them."""
     mask = mask_from_cfg(cfg)
-    return clips if mask is None else MaskedViews(clips, mask, cfg.RNG_SEED, views.split)
+    return clips if mask is None else MaskedViews(clips, mask, cfg.RNG_SEED, "train")
 
 
 def augment_stage_from_cfg(cfg: Any) -> AugmentStage:
@@ -99,7 +101,8 @@ def mask_from_cfg(cfg: Any) -> MaskRule | None:
     return FrameMask(window, ratio) if aug.MASK_FRAMES else BlockMask(window, ratio, largest)
 
 
-def _frame_augments_from_cfg(cfg: Any) -> list[FrameAugment]:
+def frame_augments_from_cfg(cfg: Any) -> list[FrameAugment]:
+    """What is done to the frames of each training view, in the worker."""
     aug = cfg.AUG
     if not (aug.ENABLE and aug.AA_TYPE):
         return []

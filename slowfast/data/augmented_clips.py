@@ -40,14 +40,12 @@ class AugmentedViews:
         crop: drawn for each view.
         augments: done to the frames of each view, in this order.
         short_side: larger frames are scaled down to it first, pixels; 0: never.
-        after_crop: augment what the crop leaves, and not the whole frames.
     """
 
     base: RandomViews
     crop: ClipCrop
     augments: Sequence[FrameAugment] = ()
     short_side: int = 0
-    after_crop: bool = False
 
     def __call__(self, record: Record, *, epoch: int, row: int) -> Sample:
         """The views of row ``row`` in ``epoch``, decoded once, the same whoever asks."""
@@ -67,7 +65,7 @@ class AugmentedViews:
             index=torch.arange(count * length).view(count, length),
             offsets=torch.zeros(count, 2, dtype=torch.int64),
             size=size,
-            label=record.label,
+            label=record.label_between(int(wanted[0].min()), int(wanted[0].max())),
             video=row,
             views=torch.tensor([view.id for view in base.views]),
             path=record.path,
@@ -84,11 +82,9 @@ class AugmentedViews:
         height, width = clip.shape[1:3]
         plan = self.crop(height, width, generator_for(*key, "crop", view.id))
         generator = generator_for(*key, "frames", view.id)
-        if self.after_crop:
-            clip = plan(clip)
         for augment in self.augments:
             clip = augment(clip, generator)
-        return clip if self.after_crop else plan(clip)
+        return plan(clip)
 
 
 class MaskRule(Protocol):

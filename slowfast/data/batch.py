@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
+from slowfast.data.boxes import Boxes
+
 
 @dataclass(frozen=True)
 class BadSample:
@@ -26,7 +28,7 @@ class Sample:
         frames: uint8 (F, H, W, C), RGB, scaled; in training already cropped and flipped.
         index: int64 (V, T), the frames of clip v.
         offsets: int64 (V, 2), top and left of the crop of view v in ``frames``, pixels.
-        size: side of the crop, pixels.
+        size: side of the crop, pixels; a side of ``frames`` that is shorter is taken whole.
         label: class of the video, or float32 (K,) with 1 for each class that it has.
         video: its row in the manifest.
         views: int64 (V,), ids of the views (``View.id``).
@@ -34,6 +36,7 @@ class Sample:
         epoch: that random views were drawn for.
         bad: the videos that this one stands in for.
         masks: bool (V, t, h, w), the hidden patches of each view, if masks are drawn.
+        boxes: persons in the clips; None where a clip has labels as a whole.
     """
 
     frames: Tensor
@@ -47,6 +50,7 @@ class Sample:
     epoch: int = 0
     bad: tuple[BadSample, ...] = ()
     masks: Tensor | None = None
+    boxes: Boxes | None = None
 
     def clips(self, start: int = 0, stop: int | None = None) -> Tensor:
         """Views ``start`` to ``stop`` as uint8 (v, T, size, size, C), on the device of frames."""
@@ -89,6 +93,7 @@ class Batch:
         epoch: that random views were drawn for.
         bad: videos of this batch that could not be read.
         masks: bool (N, t, h, w), the hidden patches of each clip, if masks are drawn.
+        boxes: persons in the clips; None where clips have labels as a whole.
     """
 
     clips: Tensor
@@ -99,6 +104,7 @@ class Batch:
     epoch: int = 0
     bad: list[BadSample] = field(default_factory=list)
     masks: Tensor | None = None
+    boxes: Boxes | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -108,6 +114,9 @@ class Batch:
         """Views ``start`` to ``stop`` of one video, on the device of its frames."""
         clips = sample.clips(start, stop)
         count, device = len(clips), clips.device
+        boxes = sample.boxes
+        if boxes is not None:
+            boxes = boxes.of_clips(start, start + count).to(device)
         return cls(
             clips=clips,
             labels=_repeated(sample.label, count).to(device),
@@ -117,16 +126,18 @@ class Batch:
             epoch=sample.epoch,
             bad=list(sample.bad),
             masks=None if sample.masks is None else sample.masks[start:stop].to(device),
+            boxes=boxes,
         )
 
     def to(self, device: torch.device | str, *, non_blocking: bool = False) -> Batch:
-        """Clips, labels and masks on ``device``; the rest is for people and stays where it is."""
-        masks = self.masks
+        """What a network needs on ``device``; the rest is for people and stays where it is."""
+        masks, boxes = self.masks, self.boxes
         return replace(
             self,
             clips=self.clips.to(device, non_blocking=non_blocking),
             labels=self.labels.to(device, non_blocking=non_blocking),
             masks=None if masks is None else masks.to(device, non_blocking=non_blocking),
+            boxes=None if boxes is None else boxes.to(device, non_blocking=non_blocking),
         )
 
     def pin_memory(self) -> Batch:
@@ -135,4 +146,5 @@ class Batch:
             clips=self.clips.pin_memory(),
             labels=self.labels.pin_memory(),
             masks=None if self.masks is None else self.masks.pin_memory(),
+            boxes=None if self.boxes is None else self.boxes.pin_memory(),
         )

@@ -12,7 +12,7 @@ from torch import Generator, Tensor
 from slowfast.data.batch import Sample
 from slowfast.data.readers.source import OpenSource, Source
 from slowfast.data.record import Record
-from slowfast.data.sampling import RandomClip, UniformClips
+from slowfast.data.sampling import ANY_SPACING, ClipSpacing, DrawClip
 from slowfast.data.transforms.spatial import (
     CropPlan,
     resize,
@@ -29,6 +29,12 @@ class CropRule(Protocol):
     def __call__(self, height: int, width: int, generator: Generator) -> CropPlan: ...
 
 
+class ClipRule(Protocol):
+    """Says which frames make a clip of a test: `UniformClips` and the like."""
+
+    def __call__(self, view: View, video_frames: int, fps: float) -> Tensor: ...
+
+
 @dataclass(frozen=True)
 class RandomViews:
     """Training views: clips that start anywhere, each crop of a clip drawn for itself.
@@ -38,26 +44,29 @@ class RandomViews:
         views: which views a sample has.
         sampler, crop: what is drawn for each clip and each view.
         seed, split: first parts of the key that all randomness is drawn from.
+        spacing: how far apart the clips of a sample lie.
     """
 
     open_source: OpenSource
     views: Sequence[View]
-    sampler: RandomClip
+    sampler: DrawClip
     crop: CropRule
     seed: int
     split: str
+    spacing: ClipSpacing = ANY_SPACING
 
     def __call__(self, record: Record, *, epoch: int, row: int) -> Sample:
         """The views of row ``row`` in ``epoch``, the same whoever asks and whenever."""
         key = (self.seed, self.split, epoch, row)
         with self.open_source(record) as source:
-            frames, index = self._cut(source, self.wanted(source, key), key)
+            wanted = self.wanted(source, key)
+            frames, index = self._cut(source, wanted, key)
         return Sample(
             frames=frames,
             index=index,
             offsets=torch.zeros(len(self.views), 2, dtype=torch.int64),
             size=frames.shape[1],
-            label=record.label,
+            label=record.label_between(int(wanted[0].min()), int(wanted[0].max())),
             video=row,
             views=torch.tensor([view.id for view in self.views]),
             path=record.path,
@@ -66,10 +75,15 @@ class RandomViews:
 
     def wanted(self, source: Source, key: tuple[int | str, ...]) -> list[Tensor]:
         """Frames of each view, int64 (T,)."""
-        return [
-            self.sampler(source.num_frames, source.fps, generator_for(*key, "clip", view.clip))
-            for view in self.views
-        ]
+        numbers = sorted({view.clip for view in self.views})
+        drawn = self.spacing(
+            self.sampler,
+            source.num_frames,
+            source.fps,
+            [generator_for(*key, "clip", number) for number in numbers],
+        )
+        clips = dict(zip(numbers, drawn, strict=True))
+        return [clips[view.clip] for view in self.views]
 
     def _cut(
         self, source: Source, wanted: list[Tensor], key: tuple[int | str, ...]
@@ -111,7 +125,7 @@ class UniformViews:
 
     open_source: OpenSource
     views: Sequence[View]
-    sampler: UniformClips
+    sampler: ClipRule
     short_side: int
     size: int
 

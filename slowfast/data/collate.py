@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 
 from slowfast.data.batch import BadSample, Batch, Sample
+from slowfast.data.boxes import Boxes
 
 
 def collate(items: Sequence[Sample | BadSample]) -> Batch:
@@ -19,6 +20,7 @@ def collate(items: Sequence[Sample | BadSample]) -> Batch:
         clips = torch.empty(0, 0, 0, 0, 3, dtype=torch.uint8)
         return Batch(clips, labels=none, videos=none, views=none, paths=[], bad=bad)
     masks = [batch.masks for batch in batches if batch.masks is not None]
+    boxes = [(batch.boxes, len(batch)) for batch in batches if batch.boxes is not None]
     return Batch(
         clips=torch.cat([batch.clips for batch in batches]),
         labels=torch.cat([batch.labels for batch in batches]),
@@ -28,4 +30,5 @@ def collate(items: Sequence[Sample | BadSample]) -> Batch:
         epoch=batches[0].epoch,
         bad=bad,
         masks=torch.cat(masks) if masks else None,
+        boxes=Boxes.join(boxes) if boxes else None,
     )

@@ -11,6 +11,7 @@ from slowfast.log import LOGGER
 # built. Each entry goes away with the feature that honours it.
 _NEUTRAL: dict[str, Any] = {
     "CONTRASTIVE.PREDICTOR_DEPTHS": [],
+    "DATA.MULTI_LABEL": False,
     "DEMO.ENABLE": False,
     "MASK.ENABLE": False,
     "MODEL.FP16_ALLREDUCE": False,

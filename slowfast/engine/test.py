@@ -17,6 +17,7 @@ from slowfast.config import clips_per_process, with_values
 from slowfast.data.bad_samples import BadSampleLog
 from slowfast.data.batch import Batch, Sample
 from slowfast.data.datasets.build import build_loader, class_names_from_cfg
+from slowfast.data.datasets.catalog import num_test_views_from_cfg
 from slowfast.data.loader import EvalLoader
 from slowfast.engine.build import (
     amp_dtype_from_cfg,
@@ -188,7 +189,7 @@ def _run_views(
     """Score this rank's videos and gather what all ranks found."""
     model.eval()
     ensemble = ViewEnsemble(
-        num_views=cfg.TEST.NUM_ENSEMBLE_VIEWS * cfg.TEST.NUM_SPATIAL_CROPS,
+        num_views=num_test_views_from_cfg(cfg),
         num_classes=cfg.MODEL.NUM_CLASSES,
         method=cfg.DATA.ENSEMBLE_METHOD,
     )

@@ -25,7 +25,7 @@ FILES = (
     Key(
         "PATH_TO_DATA_DIR",
         "",
-        "Folder of train.csv, val.csv and test.csv.",
+        "Folder of train.csv, val.csv and test.csv, or of the data set itself (docs/data.md).",
         kinds=(str, type(None)),
     ),
     Key(
@@ -48,28 +48,44 @@ FILES = (
         "PATH_TO_DATA_DIR if it is there.",
     ),
     Key(
-        "PATH_TO_PRELOAD_IMDB", "", "Folder of a prepared index of images (ImageNet); empty: none."
+        "OFFICIAL_SPLIT",
+        1,
+        "Which of the three official splits of UCF101 and HMDB51.",
+        check=between(1, 3),
+        rule="1, 2 or 3",
+    ),
+    Key(
+        "FOLDER_SPLIT",
+        [0.8, 0.1, 0.1],
+        "Shares of train, val and test in a folder of classes that is not split (data set folder).",
+        check=lambda value: numbers(3, low=0)(value) and value[0] > 0,
+        rule="three numbers from 0, the first above 0",
+    ),
+    Key(
+        "PATH_TO_PRELOAD_IMDB",
+        "",
+        "Folder of train.json and val.json, lists of images (ImageNet); empty: none.",
     ),
     Key("IN22K_TRAINVAL", False, "Train on ImageNet-22k, validation images included."),
     Key("IN22k_VAL_IN1K", "", "Folder of the ImageNet-1k images to validate on; empty: none."),
     Key(
         "SKIP_ROWS",
         0,
-        "Rows to pass over at the start of a list read in chunks.",
+        "Rows to pass over at the start of a list.",
         check=at_least(0),
         rule="at least 0",
     ),
     Key(
         "LOADER_CHUNK_SIZE",
         0,
-        "Rows of a list to hold at a time; 0: all.",
+        "Rows of the training list that an epoch takes, the next ones in the next epoch; 0: all.",
         check=at_least(0),
         rule="at least 0",
     ),
     Key(
         "LOADER_CHUNK_OVERALL_SIZE",
         0,
-        "Rows of the whole list when it is read in chunks; 0: not in chunks.",
+        "Rows of the training list that are used; 0: all.",
         check=at_least(0),
         rule="at least 0",
     ),

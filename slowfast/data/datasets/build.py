@@ -2,50 +2,46 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from functools import reduce
 from pathlib import Path
 from typing import Any, Literal, overload
 
-from fvcore.common.registry import Registry
-
 from slowfast.data.augmentation_from_cfg import (
+    frame_augments_from_cfg,
+    masked_views_from_cfg,
     samples_of_a_clip_from_cfg,
     training_views_from_cfg,
 )
 from slowfast.data.clip_dataset import ClipDataset, Clips
 from slowfast.data.clips import CropRule, RandomViews, UniformViews
-from slowfast.data.datasets.kinetics import read_class_names, read_kinetics
+from slowfast.data.datasets.catalog import (
+    bgr_from_cfg,
+    dataset_kind_from_cfg,
+    random_sampler_from_cfg,
+    uniform_sampler_from_cfg,
+)
+from slowfast.data.datasets.label_names import own_names_from_cfg
+from slowfast.data.keyframes import KeyframeViews
 from slowfast.data.loader import EvalLoader, TrainLoader
 from slowfast.data.manifest import Manifest
+from slowfast.data.picture_views import PictureViews
 from slowfast.data.readers.build import open_source_from_cfg
 from slowfast.data.record import Records
 from slowfast.data.samplers import EvalBatches, TrainBatches
-from slowfast.data.sampling import RandomClip, UniformClips
+from slowfast.data.sampling import ClipSpacing
+from slowfast.data.transforms.box_plan import CentralCrop, WholeFrame
 from slowfast.data.transforms.device import InputStage
 from slowfast.data.transforms.spatial import RandomAreaCrop, RandomShortSideCrop
 from slowfast.data.view import all_views
 
 SPLITS = ("train", "val", "test")
-DATASETS = Registry("DATASET")  # name of a function (cfg, split) -> Records
 
-# Data sets that recipes name and this version does not read.
-_OTHERS = (
-    "charades",
-    "ssv2",
-    "ava",
-    "imagenet",
-    "imagenetprefetch",
-    "ptvcharades",
-    "ptvssv2",
-)
 # Key -> the value that asks for nothing, for what the data layer would else have to ignore.
 _NEUTRAL: dict[str, Any] = {
     "DATA.DUMMY_LOAD": False,
-    "DATA.LOADER_CHUNK_SIZE": 0,
-    "DATA.LOADER_CHUNK_OVERALL_SIZE": 0,
-    "DATA.MULTI_LABEL": False,
+    "DATA.IN22K_TRAINVAL": False,
+    "DATA.IN22k_VAL_IN1K": "",
     "MULTIGRID.LONG_CYCLE_SAMPLING_RATE": 0,
     "MULTIGRID.SHORT_CYCLE": False,
 }
@@ -56,50 +52,13 @@ def make_manifest(rows: Iterable[tuple[str, int]]) -> Manifest:
     return Manifest.from_rows(rows)
 
 
-def list_file_from_cfg(cfg: Any, split: str) -> Path:
-    return Path(cfg.DATA.PATH_TO_DATA_DIR or "") / f"{split}.csv"
-
-
-@DATASETS.register()
-def kinetics(cfg: Any, split: str) -> Manifest:
-    """The list ``PATH_TO_DATA_DIR/<split>.csv`` in the format of `read_kinetics`."""
-    return read_kinetics(
-        list_file_from_cfg(cfg, split),
-        prefix=cfg.DATA.PATH_PREFIX or "",
-        separator=cfg.DATA.PATH_LABEL_SEPARATOR,
-        num_classes=cfg.MODEL.NUM_CLASSES,
-        skip_rows=cfg.DATA.SKIP_ROWS,
-    )
-
-
-@DATASETS.register()
-def ptvkinetics(cfg: Any, split: str) -> Manifest:
-    """The same lists; the name that recipes of another library give them."""
-    return kinetics(cfg, split)
-
-
 def build_records(cfg: Any, split: str) -> Records:
     """The videos of a split.
 
     Raises:
         ValueError: the data set is unknown, or its list is missing or broken.
     """
-    key = "TEST.DATASET" if split == "test" else "TRAIN.DATASET"
-    name = (cfg.TEST if split == "test" else cfg.TRAIN).DATASET.lower()
-    if name in _OTHERS:
-        raise ValueError(
-            f"{key} is {name!r}, but this version reads lists in the format of Kinetics only; "
-            "write one 'path label' a line and set it to 'kinetics'"
-        )
-    if name not in DATASETS:
-        known = [each for each, _ in DATASETS]
-        near = difflib.get_close_matches(name, [*known, *_OTHERS], n=2)
-        raise ValueError(
-            f"{key} is {name!r}, which is no known data set"
-            + (f"; did you mean {' or '.join(near)}?" if near else "")
-            + f" Known: {', '.join(known)}"
-        )
-    return DATASETS.get(name)(cfg, split)
+    return dataset_kind_from_cfg(cfg, split).read(cfg, split)
 
 
 def build_dataset(cfg: Any, split: str) -> ClipDataset:
@@ -120,9 +79,8 @@ def dataset_from_cfg(cfg: Any, split: str, records: Records) -> ClipDataset:
     if split not in SPLITS:
         raise ValueError(f"expected a split of {', '.join(SPLITS)}, got {split!r}")
     _refuse_unsupported(cfg)
-    views: Clips = _uniform_views(cfg) if split == "test" else _random_views(cfg, split)
     substitute = split == "train" and cfg.DATA.ON_BAD_SAMPLE == "substitute"
-    return ClipDataset(records, views, substitute=substitute, seed=cfg.RNG_SEED)
+    return ClipDataset(records, _clips(cfg, split), substitute=substitute, seed=cfg.RNG_SEED)
 
 
 @overload
@@ -154,7 +112,13 @@ def build_loader(
     share = cfg.TRAIN.BATCH_SIZE // max(cfg.NUM_GPUS, 1)
     if split == "train":
         batches = TrainBatches(
-            len(dataset), share * world, rank=rank, world=world, seed=cfg.RNG_SEED
+            # Of a list longer than it says, the rest is not trained on, as in the public code.
+            min(cfg.DATA.LOADER_CHUNK_OVERALL_SIZE or len(dataset), len(dataset)),
+            share * world,
+            rank=rank,
+            world=world,
+            seed=cfg.RNG_SEED,
+            chunk=cfg.DATA.LOADER_CHUNK_SIZE,
         )
         return TrainLoader(dataset, batches, **options)
     one_by_one = split == "test"
@@ -165,10 +129,13 @@ def build_loader(
 
 def input_stage_from_cfg(cfg: Any) -> InputStage:
     """uint8 clips -> what the network takes: one pathway, or Slow and Fast."""
+    mean, std, reverse = cfg.DATA.MEAN, cfg.DATA.STD, cfg.DATA.REVERSE_INPUT_CHANNEL
+    if bgr_from_cfg(cfg):  # what comes from the readers is RGB, whatever the data set
+        mean, std, reverse = mean[::-1], std[::-1], not reverse
     return InputStage(
-        cfg.DATA.MEAN,
-        cfg.DATA.STD,
-        reverse_channels=cfg.DATA.REVERSE_INPUT_CHANNEL,
+        mean,
+        std,
+        reverse_channels=reverse,
         alpha=cfg.SLOWFAST.ALPHA if cfg.MODEL.ARCH == "slowfast" else None,
         fast_input=cfg.SLOWFAST.FAST_INPUT,
         channels_last=cfg.MODEL.CHANNELS_LAST,
@@ -176,22 +143,35 @@ def input_stage_from_cfg(cfg: Any) -> InputStage:
 
 
 def class_names_from_cfg(cfg: Any) -> list[str]:
-    """Names of the classes; empty if no file gives them.
+    """Names of the classes; empty if neither a file of names nor the data set gives them.
 
     Raises:
         ValueError: DATA.CLASS_NAMES_FILE is not there, or names another number of classes.
     """
-    default = Path(cfg.DATA.PATH_TO_DATA_DIR or "") / "classes.txt"
-    path = cfg.DATA.CLASS_NAMES_FILE or (default if default.is_file() else "")
-    if not path:
-        return []
-    names = read_class_names(path)
-    if len(names) != cfg.MODEL.NUM_CLASSES:
+    names = own_names_from_cfg(cfg)
+    if not names and Path(cfg.DATA.PATH_TO_DATA_DIR or "").is_dir():
+        names = dataset_kind_from_cfg(cfg, "train").names(cfg)
+    if names and len(names) != cfg.MODEL.NUM_CLASSES:
+        source = cfg.DATA.CLASS_NAMES_FILE or cfg.DATA.PATH_TO_DATA_DIR
         raise ValueError(
-            f"{path}: expected {cfg.MODEL.NUM_CLASSES} names (MODEL.NUM_CLASSES), found "
+            f"{source}: expected {cfg.MODEL.NUM_CLASSES} names (MODEL.NUM_CLASSES), found "
             f"{len(names)}; correct one of them"
         )
     return names
+
+
+def _clips(cfg: Any, split: str) -> Clips:
+    """What reads the views of a video."""
+    sampling = dataset_kind_from_cfg(cfg, split).sampling
+    if sampling == "keyframes":
+        return _keyframe_views(cfg, split)
+    if sampling == "picture":
+        clips: Clips = _picture_views(cfg, split)
+    elif split == "test":
+        return _uniform_views(cfg)
+    else:
+        clips = _random_views(cfg, split)
+    return masked_views_from_cfg(cfg, clips) if split == "train" else clips
 
 
 def _random_views(cfg: Any, split: str) -> Clips:
@@ -200,17 +180,53 @@ def _random_views(cfg: Any, split: str) -> Clips:
     views = RandomViews(
         open_source=open_source_from_cfg(cfg),
         views=all_views(data.TRAIN_CROP_NUM_TEMPORAL, crops) if train else all_views(1, 1),
-        sampler=RandomClip(
-            data.NUM_FRAMES,
-            data.SAMPLING_RATE,
-            target_fps=data.TARGET_FPS,
-            jitter_fps=data.TRAIN_JITTER_FPS if train else 0.0,
-        ),
+        sampler=random_sampler_from_cfg(cfg, split),
         crop=crop_from_cfg(cfg, split),
         seed=cfg.RNG_SEED,
         split=split,
+        spacing=ClipSpacing(cfg.CONTRASTIVE.DELTA_CLIPS_MIN, cfg.CONTRASTIVE.DELTA_CLIPS_MAX),
     )
     return training_views_from_cfg(cfg, views) if train else views
+
+
+def _keyframe_views(cfg: Any, split: str) -> KeyframeViews:
+    data, flip = cfg.DATA, cfg.AVA.TEST_FORCE_FLIP
+    crop: CropRule = WholeFrame(data.TEST_CROP_SIZE, flip)
+    if split == "train":
+        crop = crop_from_cfg(cfg, split)
+    elif split == "val":
+        crop = CentralCrop(data.TEST_CROP_SIZE, data.TEST_CROP_SIZE, flip)
+    return KeyframeViews(
+        open_source=open_source_from_cfg(cfg),
+        num_frames=data.NUM_FRAMES,
+        stride=data.SAMPLING_RATE,
+        crop=crop,
+        fps=cfg.AVA.FPS,
+        seed=cfg.RNG_SEED,
+        split=split,
+    )
+
+
+def _picture_views(cfg: Any, split: str) -> PictureViews:
+    data = cfg.DATA
+    train = split == "train"
+    crop: CropRule = CentralCrop(
+        int(data.TEST_CROP_SIZE / data.IN_VAL_CROP_RATIO), data.TEST_CROP_SIZE
+    )
+    if train:
+        # What recipes leave unset is the custom of ImageNet (1409.4842, Sec. 6).
+        area = tuple(data.TRAIN_JITTER_SCALES_RELATIVE or (0.08, 1.0))
+        aspect = tuple(data.TRAIN_JITTER_ASPECT_RELATIVE or (3 / 4, 4 / 3))
+        crop = RandomAreaCrop(area, aspect, data.TRAIN_CROP_SIZE, flip=data.RANDOM_FLIP)
+    return PictureViews(
+        open_source=open_source_from_cfg(cfg),
+        num_frames=data.NUM_FRAMES,
+        crop=crop,
+        seed=cfg.RNG_SEED,
+        split=split,
+        views=all_views(1, samples_of_a_clip_from_cfg(cfg)) if train else all_views(1, 1),
+        augments=frame_augments_from_cfg(cfg) if train else (),
+    )
 
 
 def crop_from_cfg(cfg: Any, split: str) -> CropRule:
@@ -241,17 +257,14 @@ def crop_from_cfg(cfg: Any, split: str) -> CropRule:
 def _uniform_views(cfg: Any) -> UniformViews:
     data, crops = cfg.DATA, cfg.TEST.NUM_SPATIAL_CROPS
     # A single central crop is cut from frames as large as in training, three from smaller ones
-    # that they cover from end to end; published accuracies are for these.
-    short_side = data.TEST_CROP_SIZE if crops > 1 else data.TRAIN_JITTER_SCALES[0]
+    # that they cover from end to end; published accuracies are for these. SSv2 and Charades were
+    # always tested with the smaller ones.
+    by_time = dataset_kind_from_cfg(cfg, "test").sampling == "time"
+    short_side = data.TRAIN_JITTER_SCALES[0] if crops == 1 and by_time else data.TEST_CROP_SIZE
     return UniformViews(
         open_source=open_source_from_cfg(cfg),
         views=all_views(cfg.TEST.NUM_ENSEMBLE_VIEWS, crops),
-        sampler=UniformClips(
-            data.NUM_FRAMES,
-            data.SAMPLING_RATE,
-            target_fps=data.TARGET_FPS,
-            use_offset=data.USE_OFFSET_SAMPLING,
-        ),
+        sampler=uniform_sampler_from_cfg(cfg),
         short_side=max(short_side, data.TEST_CROP_SIZE),
         size=data.TEST_CROP_SIZE,
     )

@@ -1,10 +1,11 @@
-"""Lists of videos with one label each: Kinetics-400/600/700, UCF101, HMDB51, your own."""
+"""Lists of videos with one class number each: Kinetics-400/600/700, your own."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from slowfast.data.manifest import Manifest
 from slowfast.log import LOGGER
@@ -155,3 +156,14 @@ def _label(
             "MODEL.NUM_CLASSES to the number of classes, or correct the list"
         )
     return value
+
+
+def kinetics_from_cfg(cfg: Any, split: str) -> Manifest:
+    """The list ``PATH_TO_DATA_DIR/<split>.csv``."""
+    return read_kinetics(
+        Path(cfg.DATA.PATH_TO_DATA_DIR or "") / f"{split}.csv",
+        prefix=cfg.DATA.PATH_PREFIX or "",
+        separator=cfg.DATA.PATH_LABEL_SEPARATOR,
+        num_classes=cfg.MODEL.NUM_CLASSES,
+        skip_rows=cfg.DATA.SKIP_ROWS,
+    )
