@@ -21,11 +21,8 @@ _HEADER = 12  # bytes of the longest one: four of ID, eight of size
 
 def segment_end(file: BinaryIO) -> int | None:
     """Where the first segment ends; None if it was written live and does not say."""
-    header = _element(file, 0)
-    if header is None or header[0] != EBML or header[2] is None:
-        return None
-    segment = _element(file, header[2])
-    return segment[2] if segment and segment[0] == SEGMENT else None
+    segment = _segment(file)
+    return segment and segment[1]
 
 
 def first_fault(file: BinaryIO) -> int | None:
@@ -33,14 +30,10 @@ def first_fault(file: BinaryIO) -> int | None:
 
     Files written live, whose parts do not say how long they are, are not judged.
     """
-    end = segment_end(file)
-    if end is None:
+    segment = _segment(file)
+    if segment is None:
         return None
-    header = _element(file, 0)
-    assert header is not None and header[2] is not None
-    segment = _element(file, header[2])
-    assert segment is not None
-    at = segment[1]
+    at, end = segment
     while at < end:
         element = _element(file, at)
         if element is None or element[0] not in _IN_SEGMENT:
@@ -55,6 +48,17 @@ def first_fault(file: BinaryIO) -> int | None:
                 return fault
         at = element[2]
     return None
+
+
+def _segment(file: BinaryIO) -> tuple[int, int] | None:
+    """Where the content of the first segment begins and ends."""
+    header = _element(file, 0)
+    if header is None or header[0] != EBML or header[2] is None:
+        return None
+    segment = _element(file, header[2])
+    if segment is None or segment[0] != SEGMENT or segment[2] is None:
+        return None
+    return segment[1], segment[2]
 
 
 def _fault_in_cluster(file: BinaryIO, at: int, end: int) -> int | None:

@@ -1,4 +1,4 @@
-"""Whether the times of a stream's packets can be true: damage there makes videos short in silence."""
+"""Whether the times of a stream's packets can be true: damage there shortens videos in silence."""
 
 from __future__ import annotations
 
