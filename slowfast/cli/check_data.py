@@ -21,7 +21,8 @@ from slowfast.data.findings import Finding, find_faults, to_leave_out
 from slowfast.data.inspection import Facts
 from slowfast.data.isolated import Limits
 from slowfast.data.quarantine import FILE_NAME, Entry, read_quarantine, write_quarantine
-from slowfast.data.readers.pyav import MAX_PIXELS
+from slowfast.data.readers.build import open_source_from_cfg
+from slowfast.data.readers.source import OpenSource, open_source
 from slowfast.data.record import Records
 from slowfast.paths import local_path
 
@@ -41,7 +42,7 @@ class Plan:
     splits: dict[str, Records]
     folder: Path
     prefix: str
-    max_pixels: int = MAX_PIXELS
+    open_source: OpenSource = open_source
     num_classes: int | None = None
     clip_seconds: float = 0.0
     faults: list[Finding] = field(default_factory=list)
@@ -59,7 +60,7 @@ def _check(args: argparse.Namespace) -> int:
     if not os.access(_make(out), os.W_OK):
         raise ValueError(f"{out}: expected a folder to write the report to; name one with --out")
     videos = list_videos(plan.splits)
-    facts = _inspect(videos, Journal(out / f"{NAME}.journal.jsonl"), plan.max_pixels, args)
+    facts = _inspect(videos, Journal(out / f"{NAME}.journal.jsonl"), plan.open_source, args)
     found = plan.faults + find_faults(
         videos, facts, num_classes=plan.num_classes, clip_seconds=plan.clip_seconds
     )
@@ -73,7 +74,10 @@ def _check(args: argparse.Namespace) -> int:
 
 
 def _inspect(
-    videos: Mapping[str, Listed], journal: Journal, max_pixels: int, args: argparse.Namespace
+    videos: Mapping[str, Listed],
+    journal: Journal,
+    open_source: OpenSource,
+    args: argparse.Namespace,
 ) -> dict[str, Facts]:
     """Facts of each video: those in the journal, and those that are found now."""
     facts = {}
@@ -85,7 +89,7 @@ def _inspect(
     if len(left) < len(videos):
         print(f"{len(facts)} of {len(videos)} videos were checked before and have not changed")
     limits = Limits(seconds=args.seconds, megabytes=args.memory)
-    checks = check_videos(left, workers=args.workers, limits=limits, max_pixels=max_pixels)
+    checks = check_videos(left, workers=args.workers, limits=limits, open_source=open_source)
     for record, each in tqdm(
         journal.add(checks), total=len(left), unit=" videos", disable=None, smoothing=0.05
     ):
@@ -155,7 +159,7 @@ def _plan_of_cfg(args: argparse.Namespace) -> Plan:
         splits,
         Path(data.PATH_TO_DATA_DIR or "."),
         data.PATH_PREFIX or "",
-        max_pixels=data.MAX_PIXELS,
+        open_source=open_source_from_cfg(cfg),
         num_classes=cfg.MODEL.NUM_CLASSES,
         clip_seconds=data.NUM_FRAMES * data.SAMPLING_RATE / data.TARGET_FPS,
         faults=faults,

@@ -16,7 +16,7 @@ from torch import Tensor
 from slowfast.data.content import files_of
 from slowfast.data.inspection import Facts, inspect
 from slowfast.data.isolated import Limits, run_isolated
-from slowfast.data.readers.pyav import MAX_PIXELS
+from slowfast.data.readers.source import OpenSource, open_source
 from slowfast.data.record import Record, Records
 
 
@@ -88,16 +88,16 @@ def check_videos(
     *,
     workers: int,
     limits: Limits,
-    max_pixels: int = MAX_PIXELS,
+    open_source: OpenSource = open_source,
 ) -> Iterator[tuple[Record, Facts]]:
     """Decode each video in a process that it may crash; as they are ready, not in order.
 
     Args:
         workers: processes.
         limits: of time and memory for one video.
-        max_pixels: larger frames are a fault.
+        open_source: what the run would open them with.
     """
-    look = partial(inspect, max_pixels=max_pixels)
+    look = partial(inspect, open_source=open_source)
     for outcome in run_isolated(look, records, workers=workers, limits=limits):
         record = outcome.item
         if outcome.lost:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from slowfast.data.readers.tar_shard import find_member, is_member, split_member
 from slowfast.data.readers.video_error import VideoError
 from slowfast.data.record import Record
 
@@ -28,24 +30,38 @@ def files_of(record: Record) -> list[str]:
     """All files that a record's frames come from, in order."""
     if record.frames:
         return list(record.frames)
+    if is_member(record.path):
+        return [split_member(record.path)[0]]
     if os.path.isdir(record.path):
         return sorted(each.path for each in os.scandir(record.path) if each.is_file())
     return [record.path]
 
 
 def size_of(record: Record) -> int:
-    """Bytes of its files together."""
+    """Bytes of its files together; of a video in a shard, its own."""
+    if is_member(record.path):
+        part = find_member(record.path)
+        return part.end - part.begin
     return sum(os.stat(path).st_size for path in files_of(record))
 
 
 def sha256_of(record: Record) -> str:
-    """Hash of the bytes of its files, one after the other."""
+    """Hash of these bytes, one file after the other."""
     digest = hashlib.sha256()
-    for path in files_of(record):
-        with open(path, "rb") as file:
-            while block := file.read(_BLOCK):
-                digest.update(block)
+    if is_member(record.path):
+        part = find_member(record.path)
+        _hash(digest, part.file, part.begin, part.end)
+    else:
+        for path in files_of(record):
+            _hash(digest, path, 0, sys.maxsize)
     return digest.hexdigest()
+
+
+def _hash(digest: Any, path: str, begin: int, end: int) -> None:
+    with open(path, "rb") as file:
+        file.seek(begin)
+        while block := file.read(min(_BLOCK, end - file.tell())):
+            digest.update(block)
 
 
 def trust(record: Record) -> None:

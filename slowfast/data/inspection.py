@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from slowfast.data.content import sha256_of, size_of
+from slowfast.data.readers.picture_files import is_picture
 from slowfast.data.readers.pyav import MAX_PIXELS
-from slowfast.data.readers.source import Source, open_source
+from slowfast.data.readers.source import OpenSource, Source, open_source
 from slowfast.data.readers.stream import open_container
 from slowfast.data.readers.video_error import VideoError
 from slowfast.data.record import Record
@@ -53,17 +54,17 @@ class Facts:
         return self.frames / self.fps if self.fps else 0.0
 
 
-def inspect(record: Record, *, max_pixels: int = MAX_PIXELS) -> Facts:
+def inspect(record: Record, *, open_source: OpenSource = open_source) -> Facts:
     """Decode all of it once."""
     try:
         size, sha256 = size_of(record), sha256_of(record)
-    except OSError:
+    except (OSError, VideoError):
         size, sha256 = 0, ""  # what is wrong with it is for the reader to say
     try:
-        with open_source(record, max_pixels=max_pixels) as source:
+        with open_source(record) as source:
             shape, pictures, look = _look_through(source)
             frames, fps = source.num_frames, source.fps
-        declared = _declared_duration(record.path, max_pixels) if not record.frames else None
+        declared = None if record.frames else _declared_duration(record.path)
     except VideoError as error:
         return Facts(error.fault, size=size, sha256=sha256)
     return Facts(
@@ -104,11 +105,11 @@ def brightness_steps(frame: Tensor) -> int:
     return sum(1 << place for place, bit in enumerate(brighter) if bit)
 
 
-def _declared_duration(path: str, max_pixels: int) -> float | None:
+def _declared_duration(path: str) -> float | None:
     """By the header of the video stream, else of the file."""
-    if not os.path.isfile(path):
+    if not os.path.isfile(path) or is_picture(path):
         return None
-    with open_container(path, max_pixels=max_pixels) as container:
+    with open_container(path, max_pixels=MAX_PIXELS) as container:
         stream = next(iter(container.streams.video))
         if stream.duration and stream.time_base:
             return float(stream.duration * stream.time_base)

@@ -28,6 +28,8 @@ OURS = {
     "DATA.ON_BAD_SAMPLE": "raise",
     "DATA.MAX_BAD_FRACTION": 0.01,
     "DATA.MAX_PIXELS": 33554432,
+    "DATA.DECODE_DEVICE": "cpu",
+    "DATA.PICTURE_FPS": 30.0,
     "DATA.CLASS_NAMES_FILE": "",
     "DATA_LOADER.PREFETCH_FACTOR": 2,
     "TEST.PREDICTIONS": "predictions.jsonl",

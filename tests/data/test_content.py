@@ -18,6 +18,8 @@ from slowfast.data.content import (
     write_manifest,
 )
 from slowfast.data.datasets.build import build_dataset, build_records
+from slowfast.data.inspection import inspect
+from slowfast.data.readers.tar_writer import write_shard
 from slowfast.data.readers.video_error import VideoError
 from slowfast.data.record import Record
 
@@ -96,3 +98,11 @@ def test_a_file_that_changed_is_a_bad_sample(
     # Videos that no list has, as of a prediction, are not judged.
     assert isinstance(dataset.with_records(records)[1], Sample | BadSample)
     assert dataset.with_records(records).verify(Record("x")) is None
+
+
+def test_a_video_in_a_shard_is_its_own_bytes(video: Path, tmp_path: Path) -> None:
+    write_shard(tmp_path / "s.tar", [("a.mp4", video), ("b.mp4", video)])
+    member = Record(f"{tmp_path / 's.tar'}#b.mp4")
+    assert size_of(member) == video.stat().st_size
+    assert sha256_of(member) == sha256_of(Record(str(video)))
+    assert inspect(member).frames == 40

@@ -76,8 +76,22 @@ FILES = (
     Key(
         "DECODING_BACKEND",
         "torchvision",
-        "Video decoder the recipe was made with; this version reads all of them with PyAV.",
+        "Video decoder. 'torchcodec' reads H.264 and HEVC with it where it is installed and works; "
+        "all others stand for PyAV. Each gives the same frames.",
         choices=("torchvision", "pyav", "decord", "torchcodec"),
+    ),
+    Key(
+        "DECODE_DEVICE",
+        "cpu",
+        "Where 'torchcodec' decodes; 'cuda' needs a loader without worker processes.",
+        choices=("cpu", "cuda"),
+    ),
+    Key(
+        "PICTURE_FPS",
+        30.0,
+        "Frames per second of videos kept as folders of pictures, where the data set doesn't say.",
+        check=above(0),
+        rule="more than 0",
     ),
     Key(
         "DECODING_SHORT_SIZE",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from functools import partial, reduce
+from functools import reduce
 from pathlib import Path
 from typing import Any, Literal, overload
 
@@ -18,7 +18,7 @@ from slowfast.data.loader import EvalLoader, TrainLoader
 from slowfast.data.manifest import Manifest
 from slowfast.data.quarantine import FILE_NAME as QUARANTINE_FILE
 from slowfast.data.quarantine import leave_out, read_quarantine
-from slowfast.data.readers.source import open_source
+from slowfast.data.readers.build import open_source_from_cfg
 from slowfast.data.record import Records
 from slowfast.data.samplers import EvalBatches, TrainBatches
 from slowfast.data.sampling import RandomClip, UniformClips
@@ -147,8 +147,8 @@ def dataset_from_cfg(
     """The views of a split, of any videos.
 
     Train and val views are random; those of val are drawn as in epoch 0 each time. Keys that only
-    choose how the public loader decoded (DECODING_BACKEND, DECODING_SHORT_SIZE,
-    ENABLE_MULTI_THREAD_DECODE) make no difference: frames are decoded at full size by PyAV.
+    choose how the public loader decoded (DECODING_SHORT_SIZE, ENABLE_MULTI_THREAD_DECODE) make no
+    difference: frames are decoded at full size, by one thread.
 
     Raises:
         ValueError: the config asks for what this version cannot do.
@@ -246,7 +246,7 @@ def class_names_from_cfg(cfg: Any) -> list[str]:
 def _random_views(cfg: Any, split: str) -> RandomViews:
     data, train = cfg.DATA, split == "train"
     return RandomViews(
-        open_source=partial(open_source, max_pixels=data.MAX_PIXELS),
+        open_source=open_source_from_cfg(cfg),
         views=all_views(data.TRAIN_CROP_NUM_TEMPORAL, data.TRAIN_CROP_NUM_SPATIAL)
         if train
         else all_views(1, 1),
@@ -293,7 +293,7 @@ def _uniform_views(cfg: Any) -> UniformViews:
     # that they cover from end to end; published accuracies are for these.
     short_side = data.TEST_CROP_SIZE if crops > 1 else data.TRAIN_JITTER_SCALES[0]
     return UniformViews(
-        open_source=partial(open_source, max_pixels=data.MAX_PIXELS),
+        open_source=open_source_from_cfg(cfg),
         views=all_views(cfg.TEST.NUM_ENSEMBLE_VIEWS, crops),
         sampler=UniformClips(
             data.NUM_FRAMES,

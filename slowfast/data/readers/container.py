@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import stat
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import BinaryIO
 
 from slowfast.data.readers import matroska
@@ -26,56 +29,93 @@ _AGAIN = "get it again, or leave such videos out (DATA.ON_BAD_SAMPLE)"
 _CHECK = "check the list of videos and DATA.PATH_PREFIX"
 
 
-def check_file(path: str) -> None:
-    """Refuse what is not a regular, readable, whole file.
+@dataclass(frozen=True)
+class FilePart:
+    """A video that lies uncompressed inside of another file: its bytes ``begin`` to ``end``."""
+
+    file: str
+    begin: int
+    end: int
+
+    @property
+    def url(self) -> str:
+        """For FFmpeg, which then reads nothing outside of these bytes."""
+        return f"subfile,,start,{self.begin},end,{self.end},,:file:{self.file}"
+
+
+def check_file(path: str, *, part: FilePart | None = None) -> None:
+    """Refuse what is not a regular, readable, whole file, or such a part of one.
 
     A pipe would hang in open, whatever the time limit; a file cut off by a failed download
     decodes without complaint and is short.
 
     Raises:
-        VideoError: with what was found instead.
+        VideoError: with what was found instead; it names ``path``.
     """
-    try:
-        status = os.stat(path)
-        if not stat.S_ISREG(status.st_mode):
-            kind = next((name for test, name in _KINDS if test(status.st_mode)), "a special file")
-            raise VideoError(f"{path}: expected a video file, found {kind}", advice=_CHECK)
-        if status.st_size == 0:
-            raise VideoError(f"{path}: expected a video file, found 0 bytes", advice=_AGAIN)
-        with open(path, "rb") as file:
-            end = declared_end(file, status.st_size)
-            file.seek(0)
-            fault = matroska.first_fault(file) if end <= status.st_size else None
-    except FileNotFoundError:
-        raise VideoError(f"{path}: expected a video file, found nothing", advice=_CHECK) from None
-    except PermissionError:
+    with open_regular(part.file if part else path, name=path) as file:
+        begin, stop = (part.begin, part.end) if part else (0, os.fstat(file.fileno()).st_size)
+        size = stop - begin
+        end = declared_end(file, size, begin=begin)
+        fault = matroska.first_fault(file, begin) if end <= size else None
+    if end > size:
         raise VideoError(
-            f"{path}: expected a file that may be read, found no permission",
-            advice="change its mode",
-        ) from None
-    except VideoError:
-        raise
-    except (OSError, ValueError) as error:  # too many links, a null byte in the name, ...
-        raise VideoError(f"{path}: expected a video file, found {error}", advice=_CHECK) from error
-    if end > status.st_size:
-        raise VideoError(
-            f"{path}: expected {end} bytes by its own headers, found {status.st_size} (cut off)",
+            f"{path}: expected {end} bytes by its own headers, found {size} (cut off)",
             advice=_AGAIN,
         )
     if fault is not None:
         raise VideoError(f"{path}: its parts do not fit at byte {fault}", advice=_AGAIN)
 
 
-def declared_end(file: BinaryIO, size: int) -> int:
+@contextmanager
+def open_regular(
+    path: str, *, name: str = "", expected: str = "a video file"
+) -> Iterator[BinaryIO]:
+    """A regular file with something in it, opened to read bytes.
+
+    Args:
+        name: of the file in messages, if it is not ``path``.
+        expected: what it should be, in messages.
+
+    Raises:
+        VideoError: with what was found instead.
+    """
+    name = name or path
+    try:
+        status = os.stat(path)
+        if not stat.S_ISREG(status.st_mode):
+            kind = next((text for test, text in _KINDS if test(status.st_mode)), "a special file")
+            raise VideoError(f"{name}: expected {expected}, found {kind}", advice=_CHECK)
+        if status.st_size == 0:
+            raise VideoError(f"{name}: expected {expected}, found 0 bytes", advice=_AGAIN)
+        with open(path, "rb") as file:
+            yield file
+    except FileNotFoundError:
+        raise VideoError(f"{name}: expected {expected}, found nothing", advice=_CHECK) from None
+    except PermissionError:
+        raise VideoError(
+            f"{name}: expected a file that may be read, found no permission",
+            advice="change its mode",
+        ) from None
+    except VideoError:
+        raise
+    except (OSError, ValueError) as error:  # too many links, a null byte in the name, ...
+        raise VideoError(f"{name}: expected {expected}, found {error}", advice=_CHECK) from error
+
+
+def declared_end(file: BinaryIO, size: int, *, begin: int = 0) -> int:
     """The size that the container says it has; ``size``, the real one, if it doesn't say.
 
     Only the outermost structure is read, a few bytes of each part.
+
+    Args:
+        begin: where the container begins in the file.
     """
-    head = file.read(2 * _TS_PACKET)
+    file.seek(begin)
+    head = file.read(min(size, 2 * _TS_PACKET))
     if head[4:8] in _MP4_FIRST:
-        return _mp4_end(file, size)
+        return _mp4_end(file, size, begin)
     if head.startswith(_EBML):
-        return matroska.segment_end(file) or size
+        return matroska.segment_end(file, begin) or size
     if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
         length = struct.unpack("<I", head[4:8])[0]
         return size if length in _UNSAID else 8 + length
@@ -84,12 +124,12 @@ def declared_end(file: BinaryIO, size: int) -> int:
     return size
 
 
-def _mp4_end(file: BinaryIO, size: int) -> int:
+def _mp4_end(file: BinaryIO, size: int, begin: int) -> int:
     """End of the last top-level box."""
     end = 0
     while end < size:
-        file.seek(end)
-        head = file.read(16)
+        file.seek(begin + end)
+        head = file.read(min(size - end, 16))
         if len(head) < 8:
             break  # a few bytes of padding
         length = int.from_bytes(head[:4], "big")

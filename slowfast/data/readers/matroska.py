@@ -19,21 +19,32 @@ _IN_CLUSTER = _ANYWHERE | {0xE7, 0xA3, 0xA0, 0xA7, 0xAB, 0x5854, 0xAF}
 _HEADER = 12  # bytes of the longest one: four of ID, eight of size
 
 
-def segment_end(file: BinaryIO) -> int | None:
-    """Where the first segment ends; None if it was written live and does not say."""
-    segment = _segment(file)
-    return segment and segment[1]
+def segment_end(file: BinaryIO, begin: int = 0) -> int | None:
+    """Where the first segment ends; None if it was written live and does not say.
+
+    Args:
+        begin: where in ``file`` the video begins; what is returned is counted from there.
+    """
+    segment = _segment(file, begin)
+    return segment and segment[1] - begin
 
 
-def first_fault(file: BinaryIO) -> int | None:
+def first_fault(file: BinaryIO, begin: int = 0) -> int | None:
     """The byte where the elements of the first segment no longer fit; None if they all do.
 
     Files written live, whose parts do not say how long they are, are not judged.
+
+    Args:
+        begin: as of `segment_end`.
     """
-    segment = _segment(file)
+    segment = _segment(file, begin)
     if segment is None:
         return None
-    at, end = segment
+    fault = _fault_in_segment(file, *segment)
+    return None if fault is None else fault - begin
+
+
+def _fault_in_segment(file: BinaryIO, at: int, end: int) -> int | None:
     while at < end:
         element = _element(file, at)
         if element is None or element[0] not in _IN_SEGMENT:
@@ -50,9 +61,9 @@ def first_fault(file: BinaryIO) -> int | None:
     return None
 
 
-def _segment(file: BinaryIO) -> tuple[int, int] | None:
+def _segment(file: BinaryIO, begin: int) -> tuple[int, int] | None:
     """Where the content of the first segment begins and ends."""
-    header = _element(file, 0)
+    header = _element(file, begin)
     if header is None or header[0] != EBML or header[2] is None:
         return None
     segment = _element(file, header[2])

@@ -6,13 +6,13 @@ import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import pairwise
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from slowfast.data.readers.container import check_file
+from slowfast.data.readers.container import FilePart, check_file
+from slowfast.data.readers.indices import checked_indices
 from slowfast.data.readers.packets import FrameIndex, index_frames
 from slowfast.data.readers.picture import Converter
 from slowfast.data.readers.stream import VideoStream, open_container
@@ -26,7 +26,7 @@ _RATE_TOLERANCE = 0.02  # of the header's frame rate, before it counts as wrong
 
 @contextmanager
 def open_video(
-    path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS
+    path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS, part: FilePart | None = None
 ) -> Iterator[PyavSource]:
     """Open a video file in order to read frames by number.
 
@@ -34,14 +34,15 @@ def open_video(
 
     Args:
         max_pixels: larger frames are refused before memory is taken for them.
+        part: where in which file the video is; ``path`` only names it then.
 
     Raises:
         VideoError: it is no regular file, no video, not whole, or too large.
     """
     path = os.fspath(path)
-    check_file(path)
-    with open_container(path, max_pixels=max_pixels) as container:
-        yield PyavSource(VideoStream(path, container, max_pixels=max_pixels))
+    check_file(path, part=part)
+    with open_container(path, max_pixels=max_pixels, part=part) as container:
+        yield PyavSource(VideoStream(path, container, max_pixels=max_pixels, part=part))
 
 
 class PyavSource:
@@ -86,7 +87,7 @@ class PyavSource:
         Raises:
             VideoError: one of them, or one that it is predicted from, is damaged.
         """
-        wanted = _as_list(indices)
+        wanted = checked_indices(indices, self.num_frames)
         out = torch.empty(0, dtype=torch.uint8)
         for i, frame in enumerate(self.frames(wanted)):
             if i == 0:
@@ -103,12 +104,7 @@ class PyavSource:
         Raises:
             VideoError: one of them, or one that it is predicted from, is damaged.
         """
-        wanted = _as_list(indices)
-        rising = all(a < b for a, b in pairwise(wanted))
-        if not wanted or not rising or wanted[0] < 0 or wanted[-1] >= self.num_frames:
-            raise IndexError(
-                f"frames must be increasing and from 0 to {self.num_frames - 1}, got {wanted}"
-            )
+        wanted = checked_indices(indices, self.num_frames)
         for frame in self._decode(wanted):
             yield self._convert(frame)
 
@@ -202,7 +198,3 @@ def frame_rate(seconds: Sequence[float], header: float | None) -> float:
     if header is not None and abs(header / measured - 1) <= _RATE_TOLERANCE:
         return header
     return measured
-
-
-def _as_list(indices: Tensor | Sequence[int]) -> list[int]:
-    return indices.tolist() if isinstance(indices, Tensor) else [int(i) for i in indices]

@@ -9,6 +9,7 @@ from typing import Any
 
 import av
 
+from slowfast.data.readers.container import FilePart
 from slowfast.data.readers.packets import PacketInfo
 from slowfast.data.readers.timing import PacketTime, declared_seconds, fault_in_times
 from slowfast.data.readers.video_error import VideoError
@@ -42,8 +43,10 @@ class VideoStream:
         timed: whether packets have presentation times.
     """
 
-    def __init__(self, path: str, container: Any, *, max_pixels: int) -> None:
-        self.path, self.max_pixels = path, max_pixels
+    def __init__(
+        self, path: str, container: Any, *, max_pixels: int, part: FilePart | None = None
+    ) -> None:
+        self.path, self.max_pixels, self.part = path, max_pixels, part
         self.number, stream = self._choose(container)
         rate = stream.average_rate or stream.guessed_rate
         self.rate = float(rate) if rate else None
@@ -86,6 +89,10 @@ class VideoStream:
                 if frame.is_corrupt:
                     raise self.error("a frame is damaged")
                 yield used, frame
+
+    def compressed(self) -> Iterator[Any]:
+        """All packets in decoding order, as PyAV gives them."""
+        return (packet for packet in self._from(0) if packet is not None)
 
     def error(self, found: str, *, advice: str = _ADVICE) -> VideoError:
         return VideoError(f"{self.path}: {found}", advice=advice)
@@ -130,7 +137,8 @@ class VideoStream:
         if self._kept is not None:
             yield from self._kept[first:]
         else:
-            with open_container(self.path, max_pixels=self.max_pixels) as container:
+            options: Any = {"max_pixels": self.max_pixels, "part": self.part}
+            with open_container(self.path, **options) as container:
                 for i, packet in enumerate(self._demux(container)):
                     if i >= first:
                         yield packet
@@ -148,16 +156,23 @@ class VideoStream:
 
 
 @contextmanager
-def open_container(path: str, *, max_pixels: int) -> Iterator[Any]:
+def open_container(path: str, *, max_pixels: int, part: FilePart | None = None) -> Iterator[Any]:
     """A PyAV container of the file, and of nothing else.
+
+    Args:
+        part: where in which file the video is; ``path`` only names it then.
 
     Raises:
         VideoError: it is no video.
     """
     try:
         container = av.open(
-            f"file:{path}",  # keeps names like "concat:a.mp4" and "10:30.mp4" plain names
-            container_options={"format_whitelist": _FORMATS, "protocol_whitelist": "file"},
+            # "file:" keeps names like "concat:a.mp4" and "10:30.mp4" plain names.
+            part.url if part else f"file:{path}",
+            container_options={
+                "format_whitelist": _FORMATS,
+                "protocol_whitelist": "file,subfile" if part else "file",
+            },
             # Given at open, or the probe already decodes a frame of any size.
             options={"max_pixels": str(max_pixels)} if _TAKES_LIMITS else {},
             metadata_errors="ignore",
