@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import sys
+from array import array
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -88,27 +89,36 @@ class ContentManifest:
         Raises:
             ValueError: there is no such file, or a line is none of its lines.
         """
-        keys, sizes, digests = [], [], bytearray()
         try:
             with Path(path).open(encoding="utf-8", errors="surrogateescape") as file:
-                for number, line in enumerate(file, start=1):
-                    row = _row(line, f"{path}:{number}")
-                    keys.append(_key(os.path.join(prefix, row["path"])))
-                    sizes.append(row["size"])
-                    digests += bytes.fromhex(row["sha256"])
+                rows = (_row(line, f"{path}:{n}") for n, line in enumerate(file, start=1))
+                return cls.of_rows(rows, prefix=prefix, source=str(path))
         except FileNotFoundError:
             raise ValueError(
                 f"{path}: expected the manifest that DATA.VERIFY_CONTENT compares with, found "
                 "nothing; write it with slowfast check-data, or set DATA.VERIFY_CONTENT ''"
             ) from None
-        order = torch.tensor(keys, dtype=torch.int64).argsort()
+
+    @classmethod
+    def of_rows(
+        cls, rows: Iterable[Mapping[str, Any]], *, source: str, prefix: str = ""
+    ) -> ContentManifest:
+        """Pack rows with path, size and sha256."""
+        keys, sizes, digests = array("q"), array("q"), bytearray()
+        for row in rows:
+            keys.append(_key(os.path.join(prefix, row["path"])))
+            sizes.append(row["size"])
+            digests += bytes.fromhex(row["sha256"])
+        if not keys:
+            empty = torch.empty(0, dtype=torch.int64)
+            return cls(empty, empty, torch.empty(0, 32, dtype=torch.uint8), source=source)
+        all_keys = torch.frombuffer(keys, dtype=torch.int64)
+        order = all_keys.argsort()
         return cls(
-            torch.tensor(keys, dtype=torch.int64)[order],
-            torch.tensor(sizes, dtype=torch.int64)[order],
-            torch.frombuffer(digests or bytearray(32), dtype=torch.uint8).reshape(-1, 32)[order]
-            if keys
-            else torch.empty(0, 32, dtype=torch.uint8),
-            source=str(path),
+            all_keys[order],
+            torch.frombuffer(sizes, dtype=torch.int64)[order],
+            torch.frombuffer(digests, dtype=torch.uint8).reshape(-1, 32)[order],
+            source=source,
         )
 
     def __len__(self) -> int:
