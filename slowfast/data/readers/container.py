@@ -23,6 +23,7 @@ _KINDS = (
 _MP4_FIRST = {b"ftyp", b"styp", b"moov", b"moof", b"mdat", b"free", b"skip", b"wide", b"pnot"}
 _MP4_PARTS = _MP4_FIRST | {b"uuid", b"meta", b"mfra", b"sidx", b"ssix", b"prft", b"emsg", b"udta"}
 _EBML = matroska.EBML.to_bytes(4, "big")
+_LOOKED_THROUGH = 64 << 20  # bytes after what is no part, for parts that a demuxer would not find
 _UNSAID = (0, 0xFFFFFFFF)  # what a writer that could not go back leaves for the size
 _TS_PACKET = 188  # bytes; each begins with 0x47
 _AGAIN = "get it again, or leave such videos out (DATA.ON_BAD_SAMPLE)"
@@ -56,7 +57,7 @@ def check_file(path: str, *, part: FilePart | None = None) -> None:
         begin, stop = (part.begin, part.end) if part else (0, os.fstat(file.fileno()).st_size)
         size = stop - begin
         end = declared_end(file, size, begin=begin)
-        fault = matroska.first_fault(file, begin) if end <= size else None
+        fault = first_fault(file, size, begin=begin) if end <= size else None
     if end > size:
         raise VideoError(
             f"{path}: expected {end} bytes by its own headers, found {size} (cut off)",
@@ -124,8 +125,19 @@ def declared_end(file: BinaryIO, size: int, *, begin: int = 0) -> int:
     return size
 
 
-def _mp4_end(file: BinaryIO, size: int, begin: int) -> int:
-    """End of the last top-level box."""
+def first_fault(file: BinaryIO, size: int, *, begin: int = 0) -> int | None:
+    """The byte where the parts of an MP4 or Matroska file no longer fit; None if all of them do."""
+    file.seek(begin)
+    if file.read(8)[4:] not in _MP4_FIRST:
+        return matroska.first_fault(file, begin)
+    end = _mp4_end(file, size, begin, known=True)
+    file.seek(begin + end)
+    rest = file.read(min(size - end, _LOOKED_THROUGH))
+    return end if any(name in rest for name in (b"moof", b"moov", b"mdat")) else None
+
+
+def _mp4_end(file: BinaryIO, size: int, begin: int, *, known: bool = False) -> int:
+    """End of the last top-level box, at least ``size`` unless only ``known`` ones count."""
     end = 0
     while end < size:
         file.seek(begin + end)
@@ -135,7 +147,9 @@ def _mp4_end(file: BinaryIO, size: int, begin: int) -> int:
         length = int.from_bytes(head[:4], "big")
         if length == 1 and len(head) == 16:
             length = int.from_bytes(head[8:], "big")
-        if length < 8 or head[4:8] not in _MP4_PARTS:
-            break  # 0: to the end of the file; anything else was appended by somebody
+        if head[4:8] not in _MP4_PARTS:
+            break  # appended by somebody, or damage
+        if length < 8:  # 0: to the end of the file
+            return size
         end += length
-    return max(end, size)
+    return end if known else max(end, size)

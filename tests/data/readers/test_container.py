@@ -7,7 +7,7 @@ import struct
 
 import pytest
 
-from slowfast.data.readers.container import declared_end
+from slowfast.data.readers.container import declared_end, first_fault
 
 
 def box(name: bytes, size: int, *, declared: int | None = None) -> bytes:
@@ -39,3 +39,18 @@ CASES = {
 def test_declared_end(name: str) -> None:
     data, end = CASES[name]
     assert declared_end(io.BytesIO(data), len(data)) == end
+
+
+def test_parts_that_a_demuxer_would_lose_are_noticed() -> None:
+    head, fragment = box(b"ftyp", 24) + box(b"moov", 100), box(b"moof", 40) + box(b"mdat", 60)
+    for data, fault in (
+        (head + fragment + fragment, None),
+        (head + fragment + b"TAG" + b"x" * 125, None),
+        (head + fragment + bytes(90), None),
+        (head + fragment + bytes(30) + fragment, 224),
+        (head + box(b"mdat", 50, declared=0), None),
+        (b"RIFF" + bytes(60) + fragment, None),
+    ):
+        assert first_fault(io.BytesIO(data), len(data)) == fault
+        inside = io.BytesIO(b"another file" + data)
+        assert first_fault(inside, len(data), begin=12) == fault
