@@ -1,24 +1,21 @@
-"""Make the built-in data set; look over a list of videos, or at training clips as augmented."""
+"""Make the built-in data set; show augmented clips; import boxes of COCO and CVAT."""
 
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
+from slowfast.cli import check_data
 from slowfast.cli.errors import explain_errors
 from slowfast.config import load_cfg
 from slowfast.data.augmentation_from_cfg import augment_stage_from_cfg
 from slowfast.data.batch import Batch
-from slowfast.data.check import check_videos
 from slowfast.data.datasets.box_import import BOXES, LABEL_MAP, import_boxes
 from slowfast.data.datasets.build import build_loader, class_names_from_cfg
-from slowfast.data.datasets.kinetics import read_kinetics
 from slowfast.data.datasets.motions import CLASSES, make_motions
-from slowfast.paths import local_path
 from slowfast.viz.contact_sheet import contact_sheet, write_contact_sheet
 
 EXAMPLE = """examples:
@@ -31,7 +28,10 @@ EXAMPLE = """examples:
 
 
 def main(argv: Sequence[str] | None = None, *, program: str = "slowfast data") -> int:
-    args = parse_args(argv, program)
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words[:1] == ["check"]:
+        return check_data.main(words[1:], program=f"{program} check")
+    args = parse_args(words, program)
     return explain_errors(program, lambda: args.action(args))
 
 
@@ -53,23 +53,6 @@ def _make(args: argparse.Namespace) -> int:
     )
     print(f"{sum(sizes)} clips (train, val, test: {', '.join(map(str, sizes))}) in {folder}")
     return 0
-
-
-def _check(args: argparse.Namespace) -> int:
-    if not Path(local_path(args.list)).is_file():
-        found = "a folder" if Path(args.list).is_dir() else "nothing"
-        raise ValueError(
-            f"--list {args.list}: expected a file with one 'path label' a line, found {found}"
-        )
-    manifest = read_kinetics(Path(args.list), prefix=args.prefix, separator=args.separator)
-    bad = 0
-    results = check_videos(manifest, workers=args.workers)
-    for path, cause in tqdm(results, total=len(manifest), unit=" videos", disable=None):
-        if cause:
-            bad += 1
-            tqdm.write(cause if Path(path).exists() else f"{cause}; check the list and --prefix")
-    print(f"{len(manifest)} videos, {bad} cannot be read")
-    return 1 if bad else 0
 
 
 def _show(args: argparse.Namespace) -> int:
@@ -152,15 +135,9 @@ def parse_args(argv: Sequence[str] | None, program: str) -> argparse.Namespace:
     motions.add_argument("--workers", type=int, default=2, help="processes (2)")
     motions.set_defaults(action=_make)
 
-    check = jobs.add_parser("check", help="decode every file of a list once")
-    check.add_argument("--list", required=True, metavar="FILE", help="train.csv or the like")
-    check.add_argument("--prefix", default="", metavar="DIR", help="folder in front of each path")
-    check.add_argument("--separator", default=" ", help="between path and label (a space)")
-    check.add_argument("--workers", type=int, default=2, help="processes (2)")
-    check.set_defaults(action=_check)
-
     _add_show(jobs)
     _add_import_boxes(jobs)
+    jobs.add_parser("check", help="the same as slowfast check-data", add_help=False)
     return parser.parse_args(argv)
 
 

@@ -10,6 +10,7 @@ from torch.utils.data import Dataset
 
 from slowfast.data.bad_samples import MAX_SUBSTITUTES
 from slowfast.data.batch import BadSample, Sample
+from slowfast.data.content import Verify, trust
 from slowfast.data.readers.video_error import VideoError
 from slowfast.data.record import Record, Records
 from slowfast.data.samplers import Key
@@ -33,18 +34,25 @@ class ClipDataset(Dataset):
         substitute: a video that cannot be read is replaced by another; the item that would have
             been is in ``Sample.bad``. Without it the item is a `BadSample`.
         seed: of the choice of the other video.
+        verify: raises for a video whose files are not what they were.
     """
 
     def __init__(
-        self, records: Records, clips: Clips, *, substitute: bool = False, seed: int = 0
+        self,
+        records: Records,
+        clips: Clips,
+        *,
+        substitute: bool = False,
+        seed: int = 0,
+        verify: Verify = trust,
     ) -> None:
-        self.records, self.clips = records, clips
+        self.records, self.clips, self.verify = records, clips, verify
         self.substitute, self.seed = substitute, seed
 
     def with_records(self, records: Records) -> ClipDataset:
-        """The same views of other videos."""
+        """The same views of other videos, of whose content nothing is known."""
         other = copy.copy(self)
-        other.records = records
+        other.records, other.verify = records, trust
         return other
 
     def __len__(self) -> int:
@@ -58,6 +66,7 @@ class ClipDataset(Dataset):
         """
         record = self.records[row]
         try:
+            self.verify(record)
             return self.clips(record, epoch=epoch, row=row)
         except VideoError:
             raise

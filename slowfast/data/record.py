@@ -11,6 +11,10 @@ from torch import Tensor
 from slowfast.data.boxes import GivenBoxes
 
 
+class NoSuchSplit(ValueError):
+    """There is no file or folder that lists the split; it may not exist, unlike a broken one."""
+
+
 @dataclass(frozen=True)
 class Record:
     """A video, or one keyframe of it.

@@ -138,6 +138,19 @@ FILES = (
         check=between(0, 1),
         rule=PROBABILITY,
     ),
+    Key(
+        "QUARANTINE",
+        "",
+        "File of videos to leave out, as `slowfast check-data --fix` writes it; empty: "
+        "quarantine.txt of PATH_TO_DATA_DIR if it is there; 'off': leave out none.",
+    ),
+    Key(
+        "VERIFY_CONTENT",
+        "",
+        "Compare each file with manifest.<split>.jsonl of PATH_TO_DATA_DIR, which `slowfast "
+        "check-data` writes, before it is decoded; a file that differs is a bad sample.",
+        choices=("", "size", "sha256"),
+    ),
     Key("DUMMY_LOAD", False, "Load one sample and repeat it, to time everything else."),
 )
 CLIP = (

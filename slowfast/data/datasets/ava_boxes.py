@@ -14,6 +14,7 @@ from torch import Tensor
 
 from slowfast.data.boxes import GivenBoxes
 from slowfast.data.packed_text import packed_numbers
+from slowfast.data.record import NoSuchSplit
 from slowfast.paths import local_path
 
 ANNOTATED = "video,second,x1,y1,x2,y2,action,person"
@@ -132,7 +133,7 @@ def _rows(
     """(file:line, columns) of each line that is not blank."""
     file_path = Path(local_path(str(path)))
     if not file_path.is_file():
-        raise ValueError(
+        raise NoSuchSplit(
             f"{path}: expected a list of '{expected}', found nothing; set AVA.ANNOTATION_DIR to "
             "its folder, or the key that names it to '' or [] if there is none"
         )

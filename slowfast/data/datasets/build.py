@@ -15,6 +15,7 @@ from slowfast.data.augmentation_from_cfg import (
 )
 from slowfast.data.clip_dataset import ClipDataset, Clips
 from slowfast.data.clips import CropRule, RandomViews, UniformViews
+from slowfast.data.content import ContentManifest, Verify, manifest_file, trust
 from slowfast.data.datasets.catalog import (
     bgr_from_cfg,
     dataset_kind_from_cfg,
@@ -26,6 +27,8 @@ from slowfast.data.keyframes import KeyframeViews
 from slowfast.data.loader import EvalLoader, TrainLoader
 from slowfast.data.manifest import Manifest
 from slowfast.data.picture_views import PictureViews
+from slowfast.data.quarantine import FILE_NAME as QUARANTINE_FILE
+from slowfast.data.quarantine import leave_out, read_quarantine
 from slowfast.data.readers.build import open_source_from_cfg
 from slowfast.data.record import Records
 from slowfast.data.samplers import EvalBatches, TrainBatches
@@ -34,6 +37,7 @@ from slowfast.data.transforms.box_plan import CentralCrop, WholeFrame
 from slowfast.data.transforms.device import InputStage
 from slowfast.data.transforms.spatial import RandomAreaCrop, RandomShortSideCrop
 from slowfast.data.view import all_views
+from slowfast.log import LOGGER
 
 SPLITS = ("train", "val", "test")
 
@@ -53,7 +57,33 @@ def make_manifest(rows: Iterable[tuple[str, int]]) -> Manifest:
 
 
 def build_records(cfg: Any, split: str) -> Records:
-    """The videos of a split.
+    """The videos of a split, without those in quarantine (DATA.QUARANTINE).
+
+    Raises:
+        ValueError: the data set is unknown, or its list or the quarantine is missing or broken.
+    """
+    records = list_records(cfg, split)
+    file = quarantine_file_from_cfg(cfg)
+    if file is None:
+        return records
+    prefix, entries = cfg.DATA.PATH_PREFIX or "", read_quarantine(file)
+    kept = leave_out(records, entries, split, prefix=prefix, source=str(file))
+    if len(kept) < len(records):
+        left = len(records) - len(kept)
+        LOGGER.info("%d of %d videos of %s left out: %s", left, len(records), split, file)
+    return kept
+
+
+def quarantine_file_from_cfg(cfg: Any) -> Path | None:
+    """The file of DATA.QUARANTINE, or the one in PATH_TO_DATA_DIR; None if there is none."""
+    if cfg.DATA.QUARANTINE:
+        return None if cfg.DATA.QUARANTINE.lower() == "off" else Path(cfg.DATA.QUARANTINE)
+    default = Path(cfg.DATA.PATH_TO_DATA_DIR or "") / QUARANTINE_FILE
+    return default if default.is_file() else None
+
+
+def list_records(cfg: Any, split: str) -> Records:
+    """All videos of a split.
 
     Raises:
         ValueError: the data set is unknown, or its list is missing or broken.
@@ -63,10 +93,13 @@ def build_records(cfg: Any, split: str) -> Records:
 
 def build_dataset(cfg: Any, split: str) -> ClipDataset:
     """The data set of a split: train, val or test."""
-    return dataset_from_cfg(cfg, split, build_records(cfg, split))
+    verify = verify_from_cfg(cfg, split)
+    return dataset_from_cfg(cfg, split, build_records(cfg, split), verify=verify)
 
 
-def dataset_from_cfg(cfg: Any, split: str, records: Records) -> ClipDataset:
+def dataset_from_cfg(
+    cfg: Any, split: str, records: Records, *, verify: Verify = trust
+) -> ClipDataset:
     """The views of a split, of any videos.
 
     Train and val views are random; those of val are drawn as in epoch 0 each time. Keys that only
@@ -80,7 +113,22 @@ def dataset_from_cfg(cfg: Any, split: str, records: Records) -> ClipDataset:
         raise ValueError(f"expected a split of {', '.join(SPLITS)}, got {split!r}")
     _refuse_unsupported(cfg)
     substitute = split == "train" and cfg.DATA.ON_BAD_SAMPLE == "substitute"
-    return ClipDataset(records, _clips(cfg, split), substitute=substitute, seed=cfg.RNG_SEED)
+    return ClipDataset(
+        records, _clips(cfg, split), substitute=substitute, seed=cfg.RNG_SEED, verify=verify
+    )
+
+
+def verify_from_cfg(cfg: Any, split: str) -> Verify:
+    """What DATA.VERIFY_CONTENT asks of each file before it is decoded.
+
+    Raises:
+        ValueError: the manifest of the split is missing or broken.
+    """
+    if not cfg.DATA.VERIFY_CONTENT:
+        return trust
+    file = manifest_file(cfg.DATA.PATH_TO_DATA_DIR or "", split)
+    manifest = ContentManifest.read(file, prefix=cfg.DATA.PATH_PREFIX or "")
+    return manifest.check_size if cfg.DATA.VERIFY_CONTENT == "size" else manifest.check_hash
 
 
 @overload

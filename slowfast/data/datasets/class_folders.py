@@ -11,6 +11,7 @@ from typing import Any
 from slowfast.data.datasets.kinetics import VIDEO_SUFFIXES
 from slowfast.data.datasets.label_names import numbers_of_names, own_names_from_cfg
 from slowfast.data.manifest import Manifest
+from slowfast.data.record import NoSuchSplit
 from slowfast.log import LOGGER
 
 SPLITS = ("train", "val", "test")
@@ -25,7 +26,7 @@ def class_names_in(folder: Path) -> list[str]:
     try:
         entries = [entry for entry in os.scandir(folder) if not entry.name.startswith(".")]
     except OSError as error:
-        raise ValueError(
+        raise NoSuchSplit(
             f"{folder}: expected a folder with a folder for each class, found {error}; set "
             "DATA.PATH_TO_DATA_DIR"
         ) from error

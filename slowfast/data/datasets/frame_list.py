@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from slowfast.data.packed_text import PackedText, digest_of, packed_numbers
+from slowfast.data.record import NoSuchSplit
 from slowfast.paths import local_path
 
 VIDEO, FRAME, PATH, LABELS = "original_vido_id", "frame_id", "path", "labels"  # as published
@@ -176,7 +177,7 @@ def read_frame_list(
     for list_file in list_files:
         path = Path(local_path(str(list_file)))
         if not path.is_file():
-            raise ValueError(
+            raise NoSuchSplit(
                 f"{list_file}: expected a list of frames with the header '{HEADER}', found "
                 "nothing; set DATA.PATH_TO_DATA_DIR (or AVA.FRAME_LIST_DIR) to its folder"
             )

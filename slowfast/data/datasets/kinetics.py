@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from slowfast.data.manifest import Manifest
+from slowfast.data.record import NoSuchSplit
 from slowfast.log import LOGGER
 from slowfast.paths import local_path
 
@@ -48,7 +49,7 @@ def read_kinetics(
     """
     path = Path(local_path(str(list_file)))
     if not path.is_file():
-        raise ValueError(
+        raise NoSuchSplit(
             f"{list_file}: expected a list of videos, found nothing; set DATA.PATH_TO_DATA_DIR to "
             "the folder of train.csv, val.csv and test.csv"
         )

@@ -10,6 +10,7 @@ from typing import Any
 
 from slowfast.data.datasets.label_names import numbers_of_names, own_names_from_cfg
 from slowfast.data.manifest import Manifest
+from slowfast.data.record import NoSuchSplit
 from slowfast.paths import local_path
 
 COLUMNS = ("path", "label")
@@ -26,7 +27,7 @@ def read_table(path: Path) -> Iterator[tuple[str, str, str]]:
     """
     file_path = Path(local_path(str(path)))
     if not file_path.is_file():
-        raise ValueError(
+        raise NoSuchSplit(
             f"{path}: expected a table with the header 'path,label', found nothing; set "
             "DATA.PATH_TO_DATA_DIR to the folder of train.csv, val.csv and test.csv"
         )

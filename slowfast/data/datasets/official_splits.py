@@ -9,6 +9,7 @@ from typing import Any
 
 from slowfast.data.datasets.kinetics import kinetics_from_cfg
 from slowfast.data.manifest import Manifest
+from slowfast.data.record import NoSuchSplit
 
 _HMDB_TRAIN, _HMDB_TEST, _HMDB_UNUSED = "1", "2", "0"
 
@@ -86,7 +87,7 @@ def hmdb51_names(folder: Path, *, number: int = 1) -> list[str]:
 def _lines(path: Path) -> Iterator[tuple[str, str]]:
     """(file:line, text) of each line that is not blank."""
     if not path.is_file():
-        raise ValueError(
+        raise NoSuchSplit(
             f"{path}: expected a split file of the data set, or train.csv, val.csv and test.csv "
             "in its place, found neither; set DATA.PATH_TO_DATA_DIR to their folder"
         )

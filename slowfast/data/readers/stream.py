@@ -11,6 +11,7 @@ import av
 
 from slowfast.data.readers.container import FilePart
 from slowfast.data.readers.packets import PacketInfo
+from slowfast.data.readers.timing import PacketTime, declared_seconds, fault_in_times
 from slowfast.data.readers.video_error import VideoError
 
 KEPT_BYTES = 64 << 20  # compressed video kept in memory, so that a file is read once
@@ -58,7 +59,8 @@ class VideoStream:
         # "explode" reports damage that the decoder would else paint over.
         self._codec.options = {"max_pixels": str(max_pixels), "err_detect": "explode"}
         self._kept: list[Any] | None = []
-        self.packets = self._read(container)
+        declared = declared_seconds(stream.metadata) if container_name == "matroska" else None
+        self.packets = self._read(container, declared)
 
     def frames(self, first: int, *, begin: int | None = None) -> Iterator[tuple[int, Any]]:
         """(packets used, decoded frame) in order of presentation, from packet ``first`` on.
@@ -113,17 +115,21 @@ class VideoStream:
                 advice="raise DATA.MAX_PIXELS if that is no mistake",
             )
 
-    def _read(self, container: Any) -> list[PacketInfo]:
+    def _read(self, container: Any, declared: float | None) -> list[PacketInfo]:
         """Read all packets without decoding; keep them unless there is too much."""
-        infos, size = [], 0
+        infos, times, size = [], [], 0
         is_shown = _is_shown_vp8 if self._codec.name in ("vp8", "libvpx") else _is_shown
         for packet in self._demux(container):
             infos.append(PacketInfo(packet.pts, packet.is_keyframe, is_shown(packet)))
+            times.append(PacketTime(packet.pts, packet.dts, packet.duration or 0))
             size += packet.size
             if size > KEPT_BYTES:
                 self._kept = None
             if self._kept is not None:
                 self._kept.append(packet)
+        fault = fault_in_times(times, self.time_base, declared=declared) if self.timed else ""
+        if fault:
+            raise self.error(fault)
         return infos
 
     def _from(self, first: int) -> Iterator[Any]:
