@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
+from slowfast.data.yuv import YuvFrames
+
 
 @dataclass(frozen=True)
 class BadSample:
@@ -23,7 +25,8 @@ class Sample:
     """One video: each frame that was decoded, once, and where its clips lie in them.
 
     Attributes:
-        frames: uint8 (F, H, W, C), RGB, scaled; in training already cropped and flipped.
+        frames: uint8 (F, H, W, C), RGB, scaled; in training already cropped and flipped. Floats
+            that are normalised already in strict mode; or YUV, which `to` makes RGB.
         index: int64 (V, T), the frames of clip v.
         offsets: int64 (V, 2), top and left of the crop of view v in ``frames``, pixels.
         size: side of the crop, pixels.
@@ -35,7 +38,7 @@ class Sample:
         bad: the videos that this one stands in for.
     """
 
-    frames: Tensor
+    frames: Tensor | YuvFrames
     index: Tensor
     offsets: Tensor
     size: int
@@ -48,6 +51,7 @@ class Sample:
 
     def clips(self, start: int = 0, stop: int | None = None) -> Tensor:
         """Views ``start`` to ``stop`` as uint8 (v, T, size, size, C), on the device of frames."""
+        assert isinstance(self.frames, Tensor), "frames are YUV until `to` moves them"
         cut = []
         places = self.offsets[start:stop].tolist()
         for index, (top, left) in zip(self.index[start:stop], places, strict=True):
@@ -56,10 +60,10 @@ class Sample:
         return torch.stack(cut)
 
     def to(self, device: torch.device | str, *, non_blocking: bool = False) -> Sample:
-        """The sample with its frames and indices on ``device``; offsets stay on the CPU."""
+        """The sample with its frames, as RGB, and indices on ``device``; offsets stay here."""
         return replace(
             self,
-            frames=self.frames.to(device, non_blocking=non_blocking),
+            frames=as_rgb(self.frames.to(device, non_blocking=non_blocking)),
             index=self.index.to(device, non_blocking=non_blocking),
         )
 
@@ -67,9 +71,18 @@ class Sample:
         return replace(self, frames=self.frames.pin_memory(), index=self.index.pin_memory())
 
 
+def as_rgb(frames: Tensor | YuvFrames) -> Tensor:
+    """Frames as pixels, on the device they are on."""
+    return frames.rgb() if isinstance(frames, YuvFrames) else frames
+
+
 def _repeated(label: int | Tensor, count: int) -> Tensor:
     one = torch.as_tensor(label)
     return one.expand(count, *one.shape)
+
+
+def no_clips() -> Tensor:
+    return torch.empty(0, 0, 0, 0, 3, dtype=torch.uint8)
 
 
 @dataclass
@@ -77,13 +90,15 @@ class Batch:
     """Clips of several videos; N counts clips, not videos.
 
     Attributes:
-        clips: uint8 (N, T, S, S, C), RGB.
+        clips: uint8 (N, T, S, S, C), RGB; or floats that are normalised already, in strict mode.
+            Empty until `to` has made them of ``frames``.
         labels: int64 (N,); or float32 (N, K), 1 for each class that a clip has.
         videos: int64 (N,), rows of the manifest.
         views: int64 (N,), ids of the views.
         paths: the files, N of them.
         epoch: that random views were drawn for.
         bad: videos of this batch that could not be read.
+        frames, index: YUV of which `to` makes ``clips``, and int64 (N, T), its frames of each.
     """
 
     clips: Tensor
@@ -93,15 +108,22 @@ class Batch:
     paths: list[str]
     epoch: int = 0
     bad: list[BadSample] = field(default_factory=list)
+    frames: YuvFrames | None = None
+    index: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
 
     @classmethod
     def of_views(cls, sample: Sample, start: int = 0, stop: int | None = None) -> Batch:
-        """Views ``start`` to ``stop`` of one video, on the device of its frames."""
-        clips = sample.clips(start, stop)
-        count, device = len(clips), clips.device
+        """Views ``start`` to ``stop`` of one video, on the device of its frames.
+
+        Views of YUV are those of training, which are cropped already.
+        """
+        waiting = sample.frames if isinstance(sample.frames, YuvFrames) else None
+        index = sample.index[start:stop]
+        clips = sample.clips(start, stop) if waiting is None else no_clips()
+        count, device = len(index), index.device
         return cls(
             clips=clips,
             labels=_repeated(sample.label, count).to(device),
@@ -110,15 +132,29 @@ class Batch:
             paths=[sample.path] * count,
             epoch=sample.epoch,
             bad=list(sample.bad),
+            frames=waiting,
+            index=None if waiting is None else index,
         )
 
     def to(self, device: torch.device | str, *, non_blocking: bool = False) -> Batch:
-        """Clips and labels on ``device``; the rest is for people and stays where it is."""
+        """Clips, as RGB, and labels on ``device``; the rest is for people and stays here."""
+        clips = self.clips.to(device, non_blocking=non_blocking)
+        if self.frames is not None and self.index is not None:
+            frames = self.frames.to(device, non_blocking=non_blocking).rgb()
+            clips = frames[self.index.to(device, non_blocking=non_blocking)]
         return replace(
             self,
-            clips=self.clips.to(device, non_blocking=non_blocking),
+            clips=clips,
             labels=self.labels.to(device, non_blocking=non_blocking),
+            frames=None,
+            index=None,
         )
 
     def pin_memory(self) -> Batch:
-        return replace(self, clips=self.clips.pin_memory(), labels=self.labels.pin_memory())
+        return replace(
+            self,
+            clips=self.clips.pin_memory(),
+            labels=self.labels.pin_memory(),
+            frames=None if self.frames is None else self.frames.pin_memory(),
+            index=None if self.index is None else self.index.pin_memory(),
+        )

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from slowfast.data.readers.container import check_file
 from slowfast.data.readers.packets import FrameIndex, index_frames
-from slowfast.data.readers.picture import Converter
+from slowfast.data.readers.picture import Converter, DecodedPicture
+from slowfast.data.readers.sparse import may_skip
 from slowfast.data.readers.stream import VideoStream, open_container
 from slowfast.data.readers.video_error import VideoError
 
@@ -103,6 +104,11 @@ class PyavSource:
         Raises:
             VideoError: one of them, or one that it is predicted from, is damaged.
         """
+        for picture in self.pictures(indices):
+            yield picture.rgb()
+
+    def pictures(self, indices: Tensor | Sequence[int]) -> Iterator[DecodedPicture]:
+        """The same frames, not yet converted: a caller that needs a part converts no more."""
         wanted = _as_list(indices)
         rising = all(a < b for a, b in pairwise(wanted))
         if not wanted or not rising or wanted[0] < 0 or wanted[-1] >= self.num_frames:
@@ -110,30 +116,45 @@ class PyavSource:
                 f"frames must be increasing and from 0 to {self.num_frames - 1}, got {wanted}"
             )
         for frame in self._decode(wanted):
-            yield self._convert(frame)
+            yield DecodedPicture(frame, self._convert)
 
     def _decode(self, wanted: list[int]) -> Iterator[Any]:
         if self._index is None:
             yield from self._decode_counting(wanted)
             return
         left = deque(wanted)
-        if self._stream.indexed:
+        sparse = len(wanted) < self.num_frames and may_skip(self._stream, self._index)
+        # What goes wrong on a short cut, such as a key frame that was none, may be right on the
+        # long way: what is left is decoded wholly, and then from the beginning.
+        for skip in (True, False) if sparse else (False,):
             try:
                 while left:
-                    yield from self._decode_from(self._index.start_for(left[0]), left, self._index)
+                    first = self._index.first
+                    if self._stream.indexed:
+                        first = self._index.start_for(left[0])
+                    yield from self._decode_from(first, left, self._index, skip=skip)
                 return
             except VideoError:
-                pass  # a key frame that was none: what is left is decoded from the beginning
+                if not skip and not self._stream.indexed:
+                    raise
         yield from self._decode_from(self._index.first, left, self._index)
 
-    def _decode_from(self, first: int, left: deque[int], index: FrameIndex) -> Iterator[Any]:
+    def _decode_from(
+        self, first: int, left: deque[int], index: FrameIndex, *, skip: bool = False
+    ) -> Iterator[Any]:
         """Decode from packet ``first`` on and take the frames in ``left`` off it.
 
         Ends early when the next one is better reached from a later key frame.
+
+        Args:
+            skip: leave out frames that are neither wanted nor referred to.
         """
         fresh = first != index.first
-        for used, frame in self._stream.frames(first, begin=index.begin):
+        wanted = {index.packet[number] for number in left} if skip else ()
+        for used, frame in self._stream.frames(first, begin=index.begin, wanted=wanted):
             self._check_shape(frame)
+            if skip and frame.interlaced_frame:
+                raise self._stream.error("half of a frame may be in another packet")
             if fresh and not (frame.key_frame and index.packet_of(frame.pts) == first):
                 raise self._stream.error(f"packet {first} is no key frame")
             fresh = False
