@@ -36,6 +36,7 @@ class Sample:
         path: the file.
         epoch: that random views were drawn for.
         bad: the videos that this one stands in for.
+        cost: seconds that reading it took, and seconds of a core within them.
     """
 
     frames: Tensor | YuvFrames
@@ -48,6 +49,7 @@ class Sample:
     path: str = ""
     epoch: int = 0
     bad: tuple[BadSample, ...] = ()
+    cost: tuple[float, float] = (0.0, 0.0)
 
     def clips(self, start: int = 0, stop: int | None = None) -> Tensor:
         """Views ``start`` to ``stop`` as uint8 (v, T, size, size, C), on the device of frames."""
@@ -98,6 +100,7 @@ class Batch:
         paths: the files, N of them.
         epoch: that random views were drawn for.
         bad: videos of this batch that could not be read.
+        cost: seconds that reading its videos took, and seconds of a core within them.
         frames, index: YUV of which `to` makes ``clips``, and int64 (N, T), its frames of each.
     """
 
@@ -108,6 +111,7 @@ class Batch:
     paths: list[str]
     epoch: int = 0
     bad: list[BadSample] = field(default_factory=list)
+    cost: tuple[float, float] = (0.0, 0.0)
     frames: YuvFrames | None = None
     index: Tensor | None = None
 
@@ -132,6 +136,7 @@ class Batch:
             paths=[sample.path] * count,
             epoch=sample.epoch,
             bad=list(sample.bad),
+            cost=sample.cost,
             frames=waiting,
             index=None if waiting is None else index,
         )

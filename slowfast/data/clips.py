@@ -133,7 +133,8 @@ class UniformViews:
                 [self.sampler(view, source.num_frames, source.fps) for view in self.views]
             )
             union, index = wanted.unique(return_inverse=True)
-            store, touched, offsets = self.make_store(len(union)), None, []
+            store, touched = self.make_store(len(union)), None
+            offsets: list[tuple[int, int]] = []
             for picture in pictures_of(source, union):
                 if touched is None:
                     touched, offsets = self._touched(picture.height, picture.width)

@@ -28,6 +28,7 @@ def collate(items: Sequence[Sample | BadSample]) -> Batch:
         paths=[path for batch in batches for path in batch.paths],
         epoch=batches[0].epoch,
         bad=bad,
+        cost=(sum(batch.cost[0] for batch in batches), sum(batch.cost[1] for batch in batches)),
         frames=frames,
         index=index,
     )

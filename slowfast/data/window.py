@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from torch import Tensor
 
 from slowfast.data.transforms.spatial import CropPlan, resize
 
 
-class Axis(NamedTuple):
+@dataclass(frozen=True)
+class Axis:
     """Output pixel i shows the source from ``start + i * step`` to ``start + (i + 1) * step``."""
 
     start: float

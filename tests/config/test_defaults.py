@@ -28,6 +28,7 @@ OURS = {
     "DATA.ON_BAD_SAMPLE": "raise",
     "DATA.MAX_BAD_FRACTION": 0.01,
     "DATA.MAX_PIXELS": 33554432,
+    "DATA.PIXELS": "rgb",
     "DATA.CLASS_NAMES_FILE": "",
     "DATA_LOADER.PREFETCH_FACTOR": 2,
     "TEST.PREDICTIONS": "predictions.jsonl",

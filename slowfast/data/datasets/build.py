@@ -15,6 +15,7 @@ from slowfast.data.clips import CropRule, RandomViews, UniformViews
 from slowfast.data.datasets.kinetics import read_class_names, read_kinetics
 from slowfast.data.loader import EvalLoader, TrainLoader
 from slowfast.data.manifest import Manifest
+from slowfast.data.pixels import MakeStore, RgbStore, StrictStore, YuvStore
 from slowfast.data.readers.source import open_source
 from slowfast.data.record import Records
 from slowfast.data.samplers import EvalBatches, TrainBatches
@@ -22,6 +23,7 @@ from slowfast.data.sampling import RandomClip, UniformClips
 from slowfast.data.transforms.device import InputStage
 from slowfast.data.transforms.spatial import RandomAreaCrop, RandomShortSideCrop
 from slowfast.data.view import all_views
+from slowfast.data.workers import prefetch_count, worker_count
 
 SPLITS = ("train", "val", "test")
 DATASETS = Registry("DATASET")  # name of a function (cfg, split) -> Records
@@ -148,13 +150,17 @@ def build_loader(
     A batch of a process has TRAIN.BATCH_SIZE // NUM_GPUS videos.
     """
     dataset = build_dataset(cfg, split)
+    share = cfg.TRAIN.BATCH_SIZE // max(cfg.NUM_GPUS, 1)
+    workers = workers_from_cfg(cfg)
+    clip_bytes = cfg.DATA.NUM_FRAMES * cfg.DATA.TRAIN_CROP_SIZE**2 * 3
     options = {
-        "num_workers": cfg.DATA_LOADER.NUM_WORKERS,
-        "prefetch": cfg.DATA_LOADER.PREFETCH_FACTOR,
+        "num_workers": workers,
+        "prefetch": prefetch_count(
+            cfg.DATA_LOADER.PREFETCH_FACTOR, workers=workers, batch_bytes=share * clip_bytes
+        ),
         "pin_memory": cfg.DATA_LOADER.PIN_MEMORY,
         "stop_on_bad": cfg.DATA.ON_BAD_SAMPLE == "raise",
     }
-    share = cfg.TRAIN.BATCH_SIZE // max(cfg.NUM_GPUS, 1)
     if split == "train":
         batches = TrainBatches(
             len(dataset), share * world, rank=rank, world=world, seed=cfg.RNG_SEED
@@ -164,6 +170,11 @@ def build_loader(
     size = 1 if one_by_one else share
     shard = EvalBatches(len(dataset), size, rank=rank, world=world)
     return EvalLoader(dataset, shard, one_by_one=one_by_one, **options)
+
+
+def workers_from_cfg(cfg: Any) -> int:
+    """Loader processes of a training process."""
+    return worker_count(cfg.DATA_LOADER.NUM_WORKERS, processes=max(cfg.NUM_GPUS, 1))
 
 
 def input_stage_from_cfg(cfg: Any) -> InputStage:
@@ -213,7 +224,15 @@ def _random_views(cfg: Any, split: str) -> RandomViews:
         crop=crop_from_cfg(cfg, split),
         seed=cfg.RNG_SEED,
         split=split,
+        make_store=store_from_cfg(cfg),
     )
+
+
+def store_from_cfg(cfg: Any) -> MakeStore:
+    """What takes the pixels of decoded frames."""
+    if cfg.DATA.PIXELS == "strict":
+        return partial(StrictStore, mean=tuple(cfg.DATA.MEAN), std=tuple(cfg.DATA.STD))
+    return YuvStore if cfg.DATA.PIXELS == "yuv" else RgbStore
 
 
 def crop_from_cfg(cfg: Any, split: str) -> CropRule:
@@ -257,6 +276,7 @@ def _uniform_views(cfg: Any) -> UniformViews:
         ),
         short_side=max(short_side, data.TEST_CROP_SIZE),
         size=data.TEST_CROP_SIZE,
+        make_store=store_from_cfg(cfg),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import av
@@ -59,8 +59,8 @@ class PlaneCut:
         top, bottom = _even_cover(rows, frame.height)
         left, right = _even_cover(columns, frame.width)
         return cls(
-            rows._replace(start=rows.start - top),
-            columns._replace(start=columns.start - left),
+            replace(rows, start=rows.start - top),
+            replace(columns, start=columns.start - left),
             frame.format.name == "yuvj420p" or frame.color_range == _FULL_RANGE,
             (top, bottom, left, right),
         )
@@ -76,16 +76,17 @@ class PlaneCut:
 class RgbCut:
     """Makes one window of each frame of a video. Made by `of`."""
 
-    def __init__(self, frame: Any, rows: Axis, columns: Axis, fits: tuple[Fit, Fit]) -> None:
-        self._by_ffmpeg = _is_enlarged(rows, columns)
-        self._fits = fits
+    def __init__(
+        self, frame: Any, rows: Axis, columns: Axis, fits: tuple[Fit, Fit], *, by_ffmpeg: bool
+    ) -> None:
+        self._by_ffmpeg, self._fits = by_ffmpeg, fits
         self._kept = tuple(
             slice(fit.skip, fit.skip + axis.count)
             for fit, axis in zip(fits, (rows, columns), strict=True)
         )
         if self._by_ffmpeg:
             self._graph, self._inner = _make_graph(frame, *fits, scale=True), None
-        else:  # 4:2:0 is cut at even pixels, and where exactly after the conversion
+        else:
             around = [Fit(_even(fit.first), _even(fit.end + 1), 0, 0) for fit in fits]
             self._graph = _make_graph(frame, *around, scale=False)
             self._inner = tuple(
@@ -98,12 +99,14 @@ class RgbCut:
         """None if the frame is of another kind, or the window not on pixels well enough."""
         if frame.format.name not in _FORMATS:
             return None
-        grain = 2 if _is_enlarged(rows, columns) else 1
-        row_fit = _fit(rows, frame.height, grain)
-        column_fit = _fit(columns, frame.width, grain)
-        if row_fit is None or column_fit is None:
-            return None
-        return cls(frame, rows, columns, (row_fit, column_fit))
+        # FFmpeg cuts 4:2:0 at even pixels; where none is near, the region is scaled after it was
+        # converted.
+        for grain in (2, 1) if max(rows.step, columns.step) <= _LARGEST_STEP else (1,):
+            row_fit = _fit(rows, frame.height, grain)
+            column_fit = _fit(columns, frame.width, grain)
+            if row_fit is not None and column_fit is not None:
+                return cls(frame, rows, columns, (row_fit, column_fit), by_ffmpeg=grain == 2)
+        return None
 
     def __call__(self, frame: Any) -> Tensor:
         """uint8 (rows, columns, 3), as stored; a view of memory that lives as long as it does."""
@@ -114,10 +117,6 @@ class RgbCut:
             size = self._fits[0].length, self._fits[1].length
             tensor = resize(tensor[self._inner][None], size)[0]
         return tensor[self._kept]
-
-
-def _is_enlarged(rows: Axis, columns: Axis) -> bool:
-    return max(rows.step, columns.step) <= _LARGEST_STEP
 
 
 def _even(pixel: int) -> int:

@@ -81,6 +81,12 @@ class PyavSource:
         """Of a frame as displayed, pixels; decodes the first frame."""
         return next(self.frames([0])).shape[1]
 
+    def group_of(self, frame: int) -> int:
+        """The frame that decoding of ``frame`` begins with."""
+        if self._index is None:
+            return 0
+        return self._index.packet.index(self._index.start_for(frame))
+
     def read(self, indices: Tensor | Sequence[int]) -> Tensor:
         """Frames of increasing indices, uint8 (F, H, W, 3) in RGB.
 

@@ -58,7 +58,7 @@ def _agrees(stream: VideoStream, index: FrameIndex) -> bool:
     everything = range(index.first, end)
     full: dict[int, list[np.ndarray]] = {}
     for _, frame in stream.frames(index.first, begin=index.begin, wanted=everything):
-        if frame.interlaced_frame:
+        if frame.interlaced_frame or frame.format.components[0].bits != 8:
             return False
         if frame.pts is not None:
             full[frame.pts] = _copy(frame)

@@ -22,6 +22,8 @@ class InputStage:
         dtype: of the result; the arithmetic is float32.
         channels_last: keep channels innermost in memory (``torch.channels_last_3d``).
 
+    Clips in float32 are of strict mode: normalised already.
+
     Shape:
         uint8 (N, T, H, W, C) -> [(N, C, T, H, W)], or [slow, fast] with T // alpha and T frames
         (and the channels and the size that `fast_input` makes).
@@ -54,7 +56,11 @@ class InputStage:
         self._slow: dict[tuple[torch.device, int], Tensor] = {}
 
     def __call__(self, clips: Tensor) -> list[Tensor]:
-        if clips.dtype != torch.uint8 or clips.ndim != 5 or clips.shape[-1] != len(self._scale):
+        if (
+            clips.dtype not in (torch.uint8, torch.float32)
+            or clips.ndim != 5
+            or clips.shape[-1] != len(self._scale)
+        ):
             raise ValueError(
                 f"expected uint8 clips (N, T, H, W, {len(self._scale)}), got {clips.dtype} "
                 f"{tuple(clips.shape)}; DATA.MEAN and DATA.STD hold one value per channel"
@@ -63,7 +69,9 @@ class InputStage:
         clips = clips.flip(-1) if self.reverse_channels else clips
         layout = torch.channels_last_3d if self.channels_last else torch.contiguous_format
         fast = clips.permute(0, 4, 1, 2, 3).to(torch.float32, memory_format=layout)
-        fast = fast.mul_(scale).add_(shift).to(self.dtype)
+        if clips.dtype == torch.uint8:
+            fast = fast.mul_(scale).add_(shift)
+        fast = fast.to(self.dtype)
         if self.alpha is None:
             return [fast]
         slow = fast.index_select(2, self._slow_index(clips.device, clips.shape[1], self.alpha))
