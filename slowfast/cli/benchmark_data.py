@@ -54,7 +54,7 @@ def _measure_video(path: Path, cfg: Any, repeats: int) -> list[Row]:
     """All cases in turns, round by round: each round has another random clip, the same for all."""
     requests = [_request(path, cfg, epoch) for epoch in range(repeats + 1)]
     train, test = _train_cases(path, cfg), _test_cases(path, cfg)
-    rivals, missing = rival_items(path, cfg.DATA.TRAIN_CROP_SIZE)
+    rivals, missing = rival_items(path, cfg.DATA.TRAIN_CROP_SIZE, probe=requests[0])
     plain: list[Case] = [
         (ALL, lambda _: _decode(path, 0, None)),
         (NEEDED, lambda r: _decode(path, requests[r].first, requests[r].indices[-1])),

@@ -33,13 +33,21 @@ class Request:
 Item = Callable[[Request], None]
 
 
-def rival_items(path: Path, size: int) -> tuple[dict[str, Item], list[tuple[str, str]]]:
-    """Training items of other libraries by name, and (name, why) of those that cannot run."""
+def rival_items(
+    path: Path, size: int, *, probe: Request
+) -> tuple[dict[str, Item], list[tuple[str, str]]]:
+    """Training items of other libraries by name, and (name, why) of those that cannot run.
+
+    Args:
+        probe: read once; some find out late that they cannot.
+    """
     items: dict[str, Item] = {}
     missing: list[tuple[str, str]] = []
     for name, module, make in RIVALS:
         try:
-            items[name] = make(import_module(module), path, size)
+            item = make(import_module(module), path, size)
+            item(probe)
+            items[name] = item
         except ImportError:
             missing.append((name, "not installed"))
         except (RuntimeError, OSError) as error:  # its libraries do not fit this machine

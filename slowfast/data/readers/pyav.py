@@ -143,10 +143,16 @@ class PyavSource:
             except VideoError:
                 if not skip and not self._stream.indexed:
                     raise
-        yield from self._decode_from(self._index.first, left, self._index)
+        yield from self._decode_from(self._index.first, left, self._index, to_end=True)
 
     def _decode_from(
-        self, first: int, left: deque[int], index: FrameIndex, *, skip: bool = False
+        self,
+        first: int,
+        left: deque[int],
+        index: FrameIndex,
+        *,
+        skip: bool = False,
+        to_end: bool = False,
     ) -> Iterator[Any]:
         """Decode from packet ``first`` on and take the frames in ``left`` off it.
 
@@ -154,6 +160,7 @@ class PyavSource:
 
         Args:
             skip: leave out frames that are neither wanted nor referred to.
+            to_end: key frames cannot be trusted: take all frames on this way.
         """
         fresh = first != index.first
         wanted = {index.packet[number] for number in left} if skip else ()
@@ -171,7 +178,9 @@ class PyavSource:
                 break
             left.popleft()
             yield frame
-            if not left or (self._stream.indexed and index.start_for(left[0]) > used):
+            if not left:
+                return
+            if self._stream.indexed and not to_end and index.start_for(left[0]) > used:
                 return
         raise self._stream.error(f"expected frame {left[0]} of {self.num_frames}, found none")
 
