@@ -77,26 +77,41 @@ class RgbCut:
     """Makes one window of each frame of a video. Made by `of`."""
 
     def __init__(
-        self, frame: Any, rows: Axis, columns: Axis, fits: tuple[Fit, Fit], *, by_ffmpeg: bool
+        self,
+        frame: Any,
+        axes: tuple[Axis, Axis],
+        fits: tuple[Fit, Fit],
+        *,
+        by_ffmpeg: bool,
+        mirror: bool,
     ) -> None:
-        self._by_ffmpeg, self._fits = by_ffmpeg, fits
-        self._kept = tuple(
-            slice(fit.skip, fit.skip + axis.count)
-            for fit, axis in zip(fits, (rows, columns), strict=True)
-        )
-        if self._by_ffmpeg:
-            self._graph, self._inner = _make_graph(frame, *fits, scale=True), None
+        self._fits = fits
+        kept = [
+            slice(fit.skip, fit.skip + axis.count) for fit, axis in zip(fits, axes, strict=True)
+        ]
+        inner: list[slice] = []
+        if by_ffmpeg:
+            self._graph = _make_graph(frame, *fits, scale=True, mirror=mirror)
         else:
             around = [Fit(_even(fit.first), _even(fit.end + 1), 0, 0) for fit in fits]
-            self._graph = _make_graph(frame, *around, scale=False)
-            self._inner = tuple(
+            self._graph = _make_graph(frame, *around, scale=False, mirror=mirror)
+            inner = [
                 slice(fit.first - outer.first, fit.end - outer.first)
                 for fit, outer in zip(fits, around, strict=True)
-            )
+            ]
+            if mirror:
+                inner[1] = _from_the_end(inner[1], around[1].end - around[1].first)
+        if mirror:
+            kept[1] = _from_the_end(kept[1], fits[1].length)
+        self._kept, self._inner = tuple(kept), tuple(inner)
 
     @classmethod
-    def of(cls, frame: Any, rows: Axis, columns: Axis) -> RgbCut | None:
-        """None if the frame is of another kind, or the window not on pixels well enough."""
+    def of(cls, frame: Any, rows: Axis, columns: Axis, *, mirror: bool = False) -> RgbCut | None:
+        """None if the frame is of another kind, or the window not on pixels well enough.
+
+        Args:
+            mirror: the result is mirrored left to right.
+        """
         if frame.format.name not in _FORMATS:
             return None
         # FFmpeg cuts 4:2:0 at even pixels; where none is near, the region is scaled after it was
@@ -105,7 +120,8 @@ class RgbCut:
             row_fit = _fit(rows, frame.height, grain)
             column_fit = _fit(columns, frame.width, grain)
             if row_fit is not None and column_fit is not None:
-                return cls(frame, rows, columns, (row_fit, column_fit), by_ffmpeg=grain == 2)
+                fits = row_fit, column_fit
+                return cls(frame, (rows, columns), fits, by_ffmpeg=grain == 2, mirror=mirror)
         return None
 
     def __call__(self, frame: Any) -> Tensor:
@@ -113,10 +129,15 @@ class RgbCut:
         self._graph.push(frame)
         (image,) = stored_planes(self._graph.pull())
         tensor = torch.from_numpy(image)
-        if self._inner is not None:
+        if self._inner:
             size = self._fits[0].length, self._fits[1].length
             tensor = resize(tensor[self._inner][None], size)[0]
         return tensor[self._kept]
+
+
+def _from_the_end(part: slice, length: int) -> slice:
+    """The same pixels of ``length`` that are read backwards."""
+    return slice(length - part.stop, length - part.start)
 
 
 def _even(pixel: int) -> int:
@@ -169,9 +190,12 @@ def _reach(place: float, step: float, length: int, grain: int) -> tuple[int, int
     return None if best is None or best[0] > _LIMIT else best[1:]
 
 
-def _make_graph(frame: Any, rows: Fit, columns: Fit, *, scale: bool) -> av.filter.Graph:
+def _make_graph(
+    frame: Any, rows: Fit, columns: Fit, *, scale: bool, mirror: bool
+) -> av.filter.Graph:
     """Scaled as YUV and converted after that: faster than FFmpeg's scaling to RGB."""
     graph = av.filter.Graph()
+    graph.threads = 1  # else each graph starts as many as there are cores
     source = (
         f"video_size={frame.width}x{frame.height}:pix_fmt={frame.format.name}:time_base=1/1"
         f":colorspace={int(frame.colorspace)}:range={int(frame.color_range)}"
@@ -181,8 +205,11 @@ def _make_graph(frame: Any, rows: Fit, columns: Fit, *, scale: bool) -> av.filte
     if scale:
         steps.append(("scale", f"{columns.length}:{rows.length}:{_SCALER}"))
         steps.append(("format", frame.format.name))
+    steps += [("scale", _SCALER), ("format", "rgb24")]
+    if mirror:
+        steps.append(("hflip", ""))
     last = None
-    for name, options in [*steps, ("scale", _SCALER), ("format", "rgb24"), ("buffersink", None)]:
+    for name, options in [*steps, ("buffersink", None)]:
         step = graph.add(name, options)
         if last is not None:
             last.link_to(step)

@@ -118,14 +118,17 @@ class Converter:
 
     def cut(self, frame: Any, window: Window) -> Tensor:
         """uint8 (h, w, 3) of the window."""
+        transpose, mirror_x, mirror_y = self._turn_of(frame)
+        mirror_x = mirror_x != window.flip
         if window not in self._rgb_cuts:
             _forget(self._rgb_cuts)
-            self._rgb_cuts[window] = RgbCut.of(frame, *self._stored(frame, window))
+            axes = self._stored(frame, window)
+            # FFmpeg mirrors faster, where rows are still rows.
+            self._rgb_cuts[window] = RgbCut.of(frame, *axes, mirror=mirror_x and not transpose)
         cut = self._rgb_cuts[window]
         if cut is None:
             return window.cut(self(frame)[None])[0]
-        transpose, mirror_x, mirror_y = self._turn_of(frame)
-        return _turned(cut(frame).numpy(), (transpose, mirror_x != window.flip, mirror_y))
+        return _turned(cut(frame).numpy(), (transpose, mirror_x and transpose, mirror_y))
 
     def yuv(self, frame: Any, window: Window) -> tuple[YuvLayout, Planes] | None:
         """Planes that hold the window, and their layout for one frame."""
