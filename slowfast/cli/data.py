@@ -56,7 +56,8 @@ def _make(args: argparse.Namespace) -> int:
 
 
 def _show(args: argparse.Namespace) -> int:
-    cfg = load_cfg(args.cfg, [*args.opts, "DATA_LOADER.NUM_WORKERS", "0"])
+    plain = ["DATA_LOADER.NUM_WORKERS", "0", "DATA.PIXELS", "rgb"]
+    cfg = load_cfg(args.cfg, [*args.opts, *plain])
     loader, augment = build_loader(cfg, "train"), augment_stage_from_cfg(cfg)
     loader.set_position(args.epoch - 1)
     batches: list[Batch] = []

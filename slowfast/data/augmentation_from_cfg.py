@@ -199,6 +199,18 @@ def _refuse_contradictions_from_cfg(cfg: Any) -> None:
                 f"{key} is True, but DETECTION.ENABLE too: it moves or mixes pixels, and boxes "
                 "would stay where they are; set one of them to False"
             )
+    for key, value in (
+        ("AUG.ENABLE", cfg.AUG.ENABLE),
+        ("DATA.TRAIN_JITTER_MOTION_SHIFT", cfg.DATA.TRAIN_JITTER_MOTION_SHIFT),
+        ("DATA.SSL_COLOR_JITTER", cfg.DATA.SSL_COLOR_JITTER),
+        ("DATA.COLOR_RND_GRAYSCALE", cfg.DATA.COLOR_RND_GRAYSCALE),
+        ("DATA.TIME_DIFF_PROB", cfg.DATA.TIME_DIFF_PROB),
+    ):
+        if value and cfg.DATA.PIXELS == "strict":
+            raise ValueError(
+                f"{key} is {value!r}, but DATA.PIXELS 'strict' normalises pixels before anything "
+                "else; set DATA.PIXELS to 'rgb' to augment them"
+            )
     if cfg.DATA.SSL_MOCOV2_AUG and not cfg.DATA.SSL_COLOR_JITTER:
         raise ValueError(
             "DATA.SSL_MOCOV2_AUG is True, but it adds to DATA.SSL_COLOR_JITTER, which is False; "

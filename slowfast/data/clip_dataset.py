@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import time
+from dataclasses import replace
 from typing import Protocol
 
 import torch
@@ -65,9 +67,12 @@ class ClipDataset(Dataset):
             VideoError: it cannot be read.
         """
         record = self.records[row]
+        wall, cpu = time.perf_counter(), time.thread_time()
         try:
             self.verify(record)
-            return self.clips(record, epoch=epoch, row=row)
+            sample = self.clips(record, epoch=epoch, row=row)
+            cost = time.perf_counter() - wall, time.thread_time() - cpu
+            return replace(sample, cost=cost)
         except VideoError:
             raise
         except Exception as error:

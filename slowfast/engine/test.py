@@ -33,6 +33,7 @@ from slowfast.engine.journal import Journal
 from slowfast.engine.meters import Progress, memory_gb
 from slowfast.engine.record import open_run, record_data, write_json
 from slowfast.engine.support import refuse_unsupported
+from slowfast.engine.to_device import ToDevice
 from slowfast.eval.confusion import confusion_matrix, per_class_accuracy
 from slowfast.eval.ensemble import ViewEnsemble
 from slowfast.eval.topk import topk_accuracy
@@ -197,7 +198,7 @@ def _run_views(
     amp = amp_dtype_from_cfg(cfg, enabled=cfg.TEST.MIXED_PRECISION)
     left_out: list[dict[str, str]] = []
     with Progress("test", len(loader), shown=dist.is_main()) as progress:
-        for item in loader:
+        for item in ToDevice(loader, device):
             if isinstance(item, Sample):
                 scores = score_views(model, task, item, device=device, chunk=chunk, amp_dtype=amp)
                 ensemble.update(item.video, item.views, scores, item.label)

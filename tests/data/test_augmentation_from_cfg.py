@@ -272,3 +272,15 @@ def test_recipes_get_what_they_ask_for(recipe: str, configure: Configure) -> Non
     else:
         assert names == ["RandomErasing"]
     assert bool(stage.batch_augments) == cfg.MIXUP.ENABLE
+
+
+@pytest.mark.parametrize(("key", "value"), [("AUG__ENABLE", True), ("DATA__TIME_DIFF_PROB", 0.5)])
+def test_pixels_that_are_normalised_are_not_augmented(
+    key: str, value: object, configure: Configure
+) -> None:
+    cfg = configure(DATA__PIXELS="strict", **{key: value})
+    shown = key.replace("__", ".")
+    with pytest.raises(ValueError, match=rf"{shown} is {value}, but DATA.PIXELS 'strict'"):
+        augment_stage_from_cfg(cfg)
+    with pytest.raises(ValueError, match=r"set DATA\.PIXELS to 'rgb' to augment them"):
+        build_dataset(cfg, "train")

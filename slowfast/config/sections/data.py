@@ -118,6 +118,14 @@ FILES = (
         rule="at least 0",
     ),
     Key(
+        "PIXELS",
+        "rgb",
+        "What loader processes send: 'rgb', finished crops; 'yuv', cut frames as decoded, which "
+        "the device converts and scales (least work for the CPU, fewest bytes); 'strict', floats "
+        "in the very order of the public code, to compare with it.",
+        choices=("rgb", "yuv", "strict"),
+    ),
+    Key(
         "MAX_PIXELS",
         33554432,
         "Largest frame that is decoded, in pixels (default: 8K); larger ones are refused.",
@@ -348,16 +356,17 @@ DATA_LOADER = Section(
         Key(
             "NUM_WORKERS",
             8,
-            "Loader processes for each GPU; 0: load in the training process.",
-            check=at_least(0),
-            rule="at least 0",
+            "Loader processes for each GPU; 0: load in the training process; -1: one a core, less "
+            "one for each training process.",
+            check=at_least(-1),
+            rule="at least -1",
         ),
         Key(
             "PREFETCH_FACTOR",
             2,
-            "Batches that each worker has ready.",
-            check=at_least(1),
-            rule="at least 1",
+            "Batches that each worker has ready; -1: two, or fewer if shared memory is short.",
+            check=lambda value: value == -1 or value >= 1,
+            rule="at least 1, or -1",
         ),
         Key("PIN_MEMORY", True, "Put batches in page-locked memory for faster copies to the GPU."),
         Key(

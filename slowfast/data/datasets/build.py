@@ -7,36 +7,22 @@ from functools import reduce
 from pathlib import Path
 from typing import Any, Literal, overload
 
-from slowfast.data.augmentation_from_cfg import (
-    frame_augments_from_cfg,
-    masked_views_from_cfg,
-    samples_of_a_clip_from_cfg,
-    training_views_from_cfg,
-)
-from slowfast.data.clip_dataset import ClipDataset, Clips
-from slowfast.data.clips import CropRule, RandomViews, UniformViews
+from slowfast.data.clip_dataset import ClipDataset
 from slowfast.data.content import ContentManifest, Verify, manifest_file, trust
 from slowfast.data.datasets.catalog import (
-    bgr_from_cfg,
+    colours_from_cfg,
     dataset_kind_from_cfg,
-    random_sampler_from_cfg,
-    uniform_sampler_from_cfg,
 )
 from slowfast.data.datasets.label_names import own_names_from_cfg
-from slowfast.data.keyframes import KeyframeViews
+from slowfast.data.datasets.views_from_cfg import clips_from_cfg
 from slowfast.data.loader import EvalLoader, TrainLoader
 from slowfast.data.manifest import Manifest
-from slowfast.data.picture_views import PictureViews
 from slowfast.data.quarantine import FILE_NAME as QUARANTINE_FILE
 from slowfast.data.quarantine import leave_out, read_quarantine
-from slowfast.data.readers.build import open_source_from_cfg
 from slowfast.data.record import Records
 from slowfast.data.samplers import EvalBatches, TrainBatches
-from slowfast.data.sampling import ClipSpacing
-from slowfast.data.transforms.box_plan import CentralCrop, WholeFrame
 from slowfast.data.transforms.device import InputStage
-from slowfast.data.transforms.spatial import RandomAreaCrop, RandomShortSideCrop
-from slowfast.data.view import all_views
+from slowfast.data.workers import prefetch_count, worker_count
 from slowfast.log import LOGGER
 
 SPLITS = ("train", "val", "test")
@@ -114,7 +100,7 @@ def dataset_from_cfg(
     _refuse_unsupported(cfg)
     substitute = split == "train" and cfg.DATA.ON_BAD_SAMPLE == "substitute"
     return ClipDataset(
-        records, _clips(cfg, split), substitute=substitute, seed=cfg.RNG_SEED, verify=verify
+        records, clips_from_cfg(cfg, split), substitute=substitute, seed=cfg.RNG_SEED, verify=verify
     )
 
 
@@ -151,13 +137,17 @@ def build_loader(
     A batch of a process has TRAIN.BATCH_SIZE // NUM_GPUS videos.
     """
     dataset = build_dataset(cfg, split)
+    share = cfg.TRAIN.BATCH_SIZE // max(cfg.NUM_GPUS, 1)
+    workers = workers_from_cfg(cfg)
+    clip_bytes = cfg.DATA.NUM_FRAMES * cfg.DATA.TRAIN_CROP_SIZE**2 * 3
     options = {
-        "num_workers": cfg.DATA_LOADER.NUM_WORKERS,
-        "prefetch": cfg.DATA_LOADER.PREFETCH_FACTOR,
+        "num_workers": workers,
+        "prefetch": prefetch_count(
+            cfg.DATA_LOADER.PREFETCH_FACTOR, workers=workers, batch_bytes=share * clip_bytes
+        ),
         "pin_memory": cfg.DATA_LOADER.PIN_MEMORY,
         "stop_on_bad": cfg.DATA.ON_BAD_SAMPLE == "raise",
     }
-    share = cfg.TRAIN.BATCH_SIZE // max(cfg.NUM_GPUS, 1)
     if split == "train":
         batches = TrainBatches(
             # Of a list longer than it says, the rest is not trained on, as in the public code.
@@ -175,17 +165,21 @@ def build_loader(
     return EvalLoader(dataset, shard, one_by_one=one_by_one, **options)
 
 
+def workers_from_cfg(cfg: Any) -> int:
+    """Loader processes of a training process."""
+    return worker_count(cfg.DATA_LOADER.NUM_WORKERS, processes=max(cfg.NUM_GPUS, 1))
+
+
 def input_stage_from_cfg(cfg: Any) -> InputStage:
     """uint8 clips -> what the network takes: one pathway, or Slow and Fast."""
-    mean, std, reverse = cfg.DATA.MEAN, cfg.DATA.STD, cfg.DATA.REVERSE_INPUT_CHANNEL
-    if bgr_from_cfg(cfg):  # what comes from the readers is RGB, whatever the data set
-        mean, std, reverse = mean[::-1], std[::-1], not reverse
+    mean, std, reverse = colours_from_cfg(cfg)
     return InputStage(
         mean,
         std,
         reverse_channels=reverse,
         alpha=cfg.SLOWFAST.ALPHA if cfg.MODEL.ARCH == "slowfast" else None,
         fast_input=cfg.SLOWFAST.FAST_INPUT,
+        normalised=cfg.DATA.PIXELS == "strict",
         channels_last=cfg.MODEL.CHANNELS_LAST,
     )
 
@@ -206,116 +200,6 @@ def class_names_from_cfg(cfg: Any) -> list[str]:
             f"{len(names)}; correct one of them"
         )
     return names
-
-
-def _clips(cfg: Any, split: str) -> Clips:
-    """What reads the views of a video."""
-    sampling = dataset_kind_from_cfg(cfg, split).sampling
-    if sampling == "keyframes":
-        return _keyframe_views(cfg, split)
-    if sampling == "picture":
-        clips: Clips = _picture_views(cfg, split)
-    elif split == "test":
-        return _uniform_views(cfg)
-    else:
-        clips = _random_views(cfg, split)
-    return masked_views_from_cfg(cfg, clips) if split == "train" else clips
-
-
-def _random_views(cfg: Any, split: str) -> Clips:
-    data, train = cfg.DATA, split == "train"
-    crops = data.TRAIN_CROP_NUM_SPATIAL * samples_of_a_clip_from_cfg(cfg)
-    views = RandomViews(
-        open_source=open_source_from_cfg(cfg),
-        views=all_views(data.TRAIN_CROP_NUM_TEMPORAL, crops) if train else all_views(1, 1),
-        sampler=random_sampler_from_cfg(cfg, split),
-        crop=crop_from_cfg(cfg, split),
-        seed=cfg.RNG_SEED,
-        split=split,
-        spacing=ClipSpacing(cfg.CONTRASTIVE.DELTA_CLIPS_MIN, cfg.CONTRASTIVE.DELTA_CLIPS_MAX),
-    )
-    return training_views_from_cfg(cfg, views) if train else views
-
-
-def _keyframe_views(cfg: Any, split: str) -> KeyframeViews:
-    data, flip = cfg.DATA, cfg.AVA.TEST_FORCE_FLIP
-    crop: CropRule = WholeFrame(data.TEST_CROP_SIZE, flip)
-    if split == "train":
-        crop = crop_from_cfg(cfg, split)
-    elif split == "val":
-        crop = CentralCrop(data.TEST_CROP_SIZE, data.TEST_CROP_SIZE, flip)
-    return KeyframeViews(
-        open_source=open_source_from_cfg(cfg),
-        num_frames=data.NUM_FRAMES,
-        stride=data.SAMPLING_RATE,
-        crop=crop,
-        fps=cfg.AVA.FPS,
-        seed=cfg.RNG_SEED,
-        split=split,
-    )
-
-
-def _picture_views(cfg: Any, split: str) -> PictureViews:
-    data = cfg.DATA
-    train = split == "train"
-    crop: CropRule = CentralCrop(
-        int(data.TEST_CROP_SIZE / data.IN_VAL_CROP_RATIO), data.TEST_CROP_SIZE
-    )
-    if train:
-        # What recipes leave unset is the custom of ImageNet (1409.4842, Sec. 6).
-        area = tuple(data.TRAIN_JITTER_SCALES_RELATIVE or (0.08, 1.0))
-        aspect = tuple(data.TRAIN_JITTER_ASPECT_RELATIVE or (3 / 4, 4 / 3))
-        crop = RandomAreaCrop(area, aspect, data.TRAIN_CROP_SIZE, flip=data.RANDOM_FLIP)
-    return PictureViews(
-        open_source=open_source_from_cfg(cfg),
-        num_frames=data.NUM_FRAMES,
-        crop=crop,
-        seed=cfg.RNG_SEED,
-        split=split,
-        views=all_views(1, samples_of_a_clip_from_cfg(cfg)) if train else all_views(1, 1),
-        augments=frame_augments_from_cfg(cfg) if train else (),
-    )
-
-
-def crop_from_cfg(cfg: Any, split: str) -> CropRule:
-    """The random crop of train; val never takes the relative one, as in the public code."""
-    data = cfg.DATA
-    area, aspect = data.TRAIN_JITTER_SCALES_RELATIVE, data.TRAIN_JITTER_ASPECT_RELATIVE
-    if split == "train" and (area or aspect):
-        if not (area and aspect):
-            raise ValueError(
-                "DATA.TRAIN_JITTER_SCALES_RELATIVE and DATA.TRAIN_JITTER_ASPECT_RELATIVE go "
-                f"together, got {area} and {aspect}; set both or neither"
-            )
-        return RandomAreaCrop(
-            tuple(area), tuple(aspect), data.TRAIN_CROP_SIZE, flip=data.RANDOM_FLIP
-        )
-    low, high = data.TRAIN_JITTER_SCALES
-    if low < data.TRAIN_CROP_SIZE:
-        raise ValueError(
-            f"DATA.TRAIN_JITTER_SCALES begins at {low}, below DATA.TRAIN_CROP_SIZE "
-            f"({data.TRAIN_CROP_SIZE}): a crop of a frame that small is impossible; raise the "
-            "first or lower the second"
-        )
-    return RandomShortSideCrop(
-        low, high, data.TRAIN_CROP_SIZE, flip=data.RANDOM_FLIP, inverse=data.INV_UNIFORM_SAMPLE
-    )
-
-
-def _uniform_views(cfg: Any) -> UniformViews:
-    data, crops = cfg.DATA, cfg.TEST.NUM_SPATIAL_CROPS
-    # A single central crop is cut from frames as large as in training, three from smaller ones
-    # that they cover from end to end; published accuracies are for these. SSv2 and Charades were
-    # always tested with the smaller ones.
-    by_time = dataset_kind_from_cfg(cfg, "test").sampling == "time"
-    short_side = data.TRAIN_JITTER_SCALES[0] if crops == 1 and by_time else data.TEST_CROP_SIZE
-    return UniformViews(
-        open_source=open_source_from_cfg(cfg),
-        views=all_views(cfg.TEST.NUM_ENSEMBLE_VIEWS, crops),
-        sampler=uniform_sampler_from_cfg(cfg),
-        short_side=max(short_side, data.TEST_CROP_SIZE),
-        size=data.TEST_CROP_SIZE,
-    )
 
 
 def _refuse_unsupported(cfg: Any) -> None:

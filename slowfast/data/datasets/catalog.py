@@ -166,6 +166,17 @@ def bgr_from_cfg(cfg: Any) -> bool:
     return cfg.AVA.BGR if kind.sampling == "keyframes" else kind.bgr
 
 
+def colours_from_cfg(cfg: Any) -> tuple[list[float], list[float], bool]:
+    """Means and deviations of red, green and blue, and whether the network sees them reversed.
+
+    What comes from the readers is RGB, whatever the data set.
+    """
+    mean, std, reverse = cfg.DATA.MEAN, cfg.DATA.STD, cfg.DATA.REVERSE_INPUT_CHANNEL
+    if bgr_from_cfg(cfg):
+        return mean[::-1], std[::-1], not reverse
+    return mean, std, reverse
+
+
 def num_test_views_from_cfg(cfg: Any) -> int:
     """Views of one item of the test: a keyframe and a picture have one."""
     if dataset_kind_from_cfg(cfg, "test").sampling in ("keyframes", "picture"):

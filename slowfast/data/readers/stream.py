@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from typing import Any
 
 import av
@@ -41,6 +42,7 @@ class VideoStream:
         time_base: seconds per unit of time stamps.
         indexed: whether key frames are marked reliably.
         timed: whether packets have presentation times.
+        codec, settings: the decoder's name, and the header of the stream that it gets.
     """
 
     def __init__(
@@ -56,25 +58,37 @@ class VideoStream:
         self._codec = stream.codec_context
         # Decoder threads and the processes of a loader get into each other's way.
         self._codec.thread_type, self._codec.thread_count = "NONE", 1
+        self.codec, self.settings = self._codec.name, bytes(self._codec.extradata or b"")
         # "explode" reports damage that the decoder would else paint over.
         self._codec.options = {"max_pixels": str(max_pixels), "err_detect": "explode"}
         self._kept: list[Any] | None = []
         declared = declared_seconds(stream.metadata) if container_name == "matroska" else None
         self.packets = self._read(container, declared)
 
-    def frames(self, first: int, *, begin: int | None = None) -> Iterator[tuple[int, Any]]:
+    def frames(
+        self,
+        first: int,
+        *,
+        begin: int | None = None,
+        wanted: Collection[int] = (),
+    ) -> Iterator[tuple[int, Any]]:
         """(packets used, decoded frame) in order of presentation, from packet ``first`` on.
 
         Args:
             begin: packets shown before this time may fail: they are predicted from what came
                 before packet ``first``.
+            wanted: packets whose frames are wanted; frames that no other is predicted from are
+                then left out, and what comes after the last. Empty: all frames are.
 
         Raises:
             VideoError: the decoder reports damage, or a frame is too large.
         """
         self._codec.flush_buffers()
-        used = first
-        for packet in self._from(first):
+        self._codec.skip_frame = "DEFAULT"
+        used, end = first, max(wanted, default=len(self.packets)) + 1
+        for packet in self._from(first, end):
+            if wanted:
+                self._codec.skip_frame = "DEFAULT" if used in wanted else "NONREF"
             used += packet is not None
             try:
                 frames = self._codec.decode(packet)
@@ -92,7 +106,7 @@ class VideoStream:
 
     def compressed(self) -> Iterator[Any]:
         """All packets in decoding order, as PyAV gives them."""
-        return (packet for packet in self._from(0) if packet is not None)
+        return (packet for packet in self._from(0, len(self.packets)) if packet is not None)
 
     def error(self, found: str, *, advice: str = _ADVICE) -> VideoError:
         return VideoError(f"{self.path}: {found}", advice=advice)
@@ -132,14 +146,14 @@ class VideoStream:
             raise self.error(fault)
         return infos
 
-    def _from(self, first: int) -> Iterator[Any]:
-        """Packets in decoding order, and None for the end of the stream."""
+    def _from(self, first: int, end: int) -> Iterator[Any]:
+        """Packets ``first`` to ``end`` in decoding order, and None for the end of the stream."""
         if self._kept is not None:
-            yield from self._kept[first:]
+            yield from self._kept[first:end]
         else:
             options: Any = {"max_pixels": self.max_pixels, "part": self.part}
             with open_container(self.path, **options) as container:
-                for i, packet in enumerate(self._demux(container)):
+                for i, packet in enumerate(islice(self._demux(container), end)):
                     if i >= first:
                         yield packet
         yield None

@@ -19,6 +19,7 @@ class InputStage:
         reverse_channels: turn RGB into BGR after that.
         alpha: Fast frames per Slow frame; None for a network of one pathway.
         fast_input: what the Fast pathway sees: "rgb", "half", "gray", "difference" or "flow".
+        normalised: clips are floats less the mean and by the deviation already (strict mode).
         dtype: of the result; the arithmetic is float32.
         channels_last: keep channels innermost in memory (``torch.channels_last_3d``).
 
@@ -36,6 +37,7 @@ class InputStage:
         reverse_channels: bool = False,
         alpha: int | None = None,
         fast_input: str = "rgb",
+        normalised: bool = False,
         dtype: torch.dtype = torch.float32,
         channels_last: bool = False,
     ) -> None:
@@ -48,7 +50,7 @@ class InputStage:
         self._scale = [1 / (255 * s) for s in std][order]
         self._shift = [-m / s for m, s in zip(mean, std, strict=True)][order]
         self.reverse_channels, self.alpha = reverse_channels, alpha
-        self.fast_input = fast_input
+        self.fast_input, self.normalised = fast_input, normalised
         self.dtype, self.channels_last = dtype, channels_last
         # Constants stay on the device: copying them at each call would wait for it.
         self._constants: dict[torch.device, tuple[Tensor, Tensor]] = {}
@@ -67,7 +69,9 @@ class InputStage:
         layout = torch.channels_last_3d if self.channels_last else torch.contiguous_format
         # A copy in any case: what follows is done in place.
         fast = clips.permute(0, 4, 1, 2, 3).to(torch.float32, memory_format=layout, copy=True)
-        fast = fast.mul_(scale).add_(shift).to(self.dtype)
+        if not self.normalised:
+            fast = fast.mul_(scale).add_(shift)
+        fast = fast.to(self.dtype)
         if self.alpha is None:
             return [fast]
         slow = fast.index_select(2, self._slow_index(clips.device, clips.shape[1], self.alpha))

@@ -92,6 +92,11 @@ def test_each_sample_of_a_picture_is_augmented_anew(cfg: Any) -> None:
     assert len(build_dataset(with_values(cfg, keys), "val").read(1).views) == 1
 
 
+def test_pictures_are_sent_as_rgb(cfg: Any) -> None:
+    with pytest.raises(ValueError, match=r"DATA\.PIXELS is 'yuv', which is for clips of videos"):
+        build_dataset(with_values(cfg, {"DATA.PIXELS": "yuv"}), "val")
+
+
 def test_json_lists(cfg: Any, folder: Path, recipe: Callable[..., Any]) -> None:
     entries = [{"im_path": str(folder / f"val/{SYNSETS[1]}/0.JPEG"), "class": 1}]
     lists = folder / "lists"

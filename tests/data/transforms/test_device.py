@@ -54,6 +54,13 @@ def test_compiles_without_a_break() -> None:
         assert torch.equal(ours, theirs)
 
 
+def test_clips_that_are_normalised_already() -> None:
+    """Strict mode: only the layout changes."""
+    normal = clips().float() / 100
+    (fast,) = InputStage(MEAN, STD, normalised=True)(normal)
+    assert torch.equal(fast, normal.permute(0, 4, 1, 2, 3))
+
+
 def test_errors_say_what_is_expected() -> None:
     stage = InputStage(MEAN, STD)
     with pytest.raises(
