@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,20 +13,19 @@ import simplejson
 import torch
 
 from slowfast.cli.arguments import positive
+from slowfast.cli.benchmark_data import measure_data, print_data
 from slowfast.cli.benchmark_networks import Case, measure_network, print_networks
-from slowfast.cli.benchmark_video import write_benchmark_video
 from slowfast.cli.errors import explain_errors
 from slowfast.cli.machine import this_machine
 from slowfast.config import load_cfg, with_values
 from slowfast.data.batch import Batch
-from slowfast.data.datasets.build import dataset_from_cfg, make_manifest
 from slowfast.engine.build import build_network, build_stepper, build_task, device_from_cfg
 from slowfast.engine.device import find_device
 from slowfast.models.build import build_model
 from slowfast.models.zoo import create_model
 
 EXAMPLE = """examples:
-  %(prog)s data                          on generated files: 10 s, 340x256 and 1280x720, H.264
+  %(prog)s data                          on generated files: 10 s, H.264, raw and prepared
   %(prog)s data --videos DIR --json      on your own files
   %(prog)s model --networks x3d_s --threads 1 --batch 2
   %(prog)s train --cfg configs/Kinetics/SLOW_8x8_R50.yaml NUM_GPUS 0 TRAIN.BATCH_SIZE 2
@@ -45,15 +43,15 @@ def main(argv: Sequence[str] | None = None, *, program: str = "slowfast benchmar
     def measure() -> int:
         if args.threads:
             torch.set_num_threads(args.threads)
-        rows = {"data": measure_data, "model": measure_model, "train": measure_train}[args.what](
-            args
-        )
+        rows = {"data": _data, "model": measure_model, "train": measure_train}[args.what](args)
         machine = this_machine(_device(args))
         if args.json:
             about = {"what": args.what, "torch": torch.__version__, "machine": machine.as_dict()}
             print(simplejson.dumps({**about, "rows": rows}))
         elif args.what == "model":
             print_networks(rows, machine)
+        elif args.what == "data":
+            print_data(rows, machine)
         else:
             _print_table(rows)
         return 0
@@ -61,32 +59,9 @@ def main(argv: Sequence[str] | None = None, *, program: str = "slowfast benchmar
     return explain_errors(program, measure)
 
 
-def measure_data(args: argparse.Namespace) -> list[Row]:
-    """CPU time of a training and of a test item against one plain decode of the file."""
+def _data(args: argparse.Namespace) -> list[Row]:
     torch.set_num_threads(1)
-    cfg = _config(args)
-    rows: list[Row] = []
-    with tempfile.TemporaryDirectory() as folder:
-        for path in _videos(args.videos, Path(folder)):
-            rows += _measure_video(path, cfg, args.repeats)
-    return rows
-
-
-def _measure_video(path: Path, cfg: Any, repeats: int) -> list[Row]:
-    manifest = make_manifest([(str(path), 0)])
-    train = dataset_from_cfg(cfg, "train", manifest)
-    test = dataset_from_cfg(cfg, "test", manifest)
-    epochs = iter(range(10**6))  # another random clip each time
-    plain = _cpu_seconds(lambda: _decode_all(path), repeats)
-    item = _cpu_seconds(lambda: train.read(0, epoch=next(epochs)), repeats)
-    views = _cpu_seconds(lambda: test.read(0), max(repeats // 3, 1))
-    sample = test.read(0)
-    return [
-        _row(path.name, "plain decode of all frames", plain, plain),
-        _row(path.name, "training item", item, plain, sent=train.read(0, epoch=0).clips().nbytes),
-        _row(path.name, f"test item, {len(sample.views)} views", views, plain,
-             sent=sample.frames.nbytes),
-    ]  # fmt: skip
+    return measure_data(_config(args), args.videos, args.repeats)
 
 
 def measure_model(args: argparse.Namespace) -> list[Row]:
@@ -162,33 +137,6 @@ def _config(args: argparse.Namespace) -> Any:
     return load_cfg(args.cfg, overrides=args.opts)
 
 
-def _videos(folder: str | None, scratch: Path) -> list[Path]:
-    if folder is not None:
-        files = sorted(p for p in Path(folder).iterdir() if p.is_file())
-        if not files:
-            raise ValueError(f"--videos {folder}: expected a folder with videos, found none")
-        return files
-    made = [scratch / "kinetics_340x256.mp4", scratch / "hd_1280x720.mp4"]
-    for path, (width, height) in zip(made, ((340, 256), (1280, 720)), strict=True):
-        write_benchmark_video(path, width=width, height=height)
-    return made
-
-
-def _decode_all(path: Path) -> None:
-    """What any loader must at least do for all frames: decode them, convert none."""
-    import av
-
-    with av.open(str(path)) as container:
-        stream = container.streams.video[0]
-        stream.thread_type = "NONE"
-        for _ in container.decode(stream):
-            pass
-
-
-def _cpu_seconds(action: Callable[[], Any], repeats: int) -> float:
-    return _median(action, repeats, time.process_time)
-
-
 def _wall_seconds(action: Callable[[], Any], repeats: int) -> float:
     return _median(action, repeats, time.perf_counter)
 
@@ -208,26 +156,22 @@ def _wait(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def _row(
-    source: str, what: str, seconds: float, base: float, *, clips: int = 1, sent: int | None = None
-) -> Row:
-    row: Row = {
+def _row(source: str, what: str, seconds: float, base: float, *, clips: int = 1) -> Row:
+    return {
         "source": source,
         "what": what,
         "ms": 1000 * seconds,
         "ratio": seconds / base,
         "clips_per_s": clips / seconds,
     }
-    return row if sent is None else row | {"mb_to_device": sent / 1e6}
 
 
 def _print_table(rows: list[Row]) -> None:
-    print(f"{'source':<24} {'what':<32} {'ms':>9} {'ratio':>7} {'per s':>8} {'MB sent':>8}")
+    print(f"{'source':<24} {'what':<32} {'ms':>9} {'ratio':>7} {'per s':>8}")
     for row in rows:
-        sent = f"{row['mb_to_device']:8.1f}" if "mb_to_device" in row else " " * 8
         print(
             f"{row['source'][:24]:<24} {row['what']:<32} {row['ms']:9.1f} {row['ratio']:7.2f} "
-            f"{row['clips_per_s']:8.1f} {sent}"
+            f"{row['clips_per_s']:8.1f}"
         )
 
 

@@ -1,28 +1,37 @@
-"""Make the built-in data set, or look over a list of videos before training on it."""
+"""Make the built-in data set; show augmented clips; import boxes of COCO and CVAT."""
 
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from tqdm import tqdm
-
+from slowfast.cli import check_data
 from slowfast.cli.errors import explain_errors
-from slowfast.data.check import check_videos
-from slowfast.data.datasets.kinetics import read_kinetics
+from slowfast.config import load_cfg
+from slowfast.data.augmentation_from_cfg import augment_stage_from_cfg
+from slowfast.data.batch import Batch
+from slowfast.data.datasets.box_import import BOXES, LABEL_MAP, import_boxes
+from slowfast.data.datasets.build import build_loader, class_names_from_cfg
 from slowfast.data.datasets.motions import CLASSES, make_motions
-from slowfast.paths import local_path
+from slowfast.viz.contact_sheet import contact_sheet, write_contact_sheet
 
 EXAMPLE = """examples:
   %(prog)s motions --out data/motions                       1,440 clips in 12 classes
   %(prog)s motions --out data/two --classes left right --picture 96 --frames 40
   %(prog)s check --list lists/train.csv --prefix /videos    name the files that are broken
+  %(prog)s show --cfg FILE.yaml --out clips.png             training clips as the network sees them
+  %(prog)s import-boxes instances.json --fps 30 --out boxes  COCO or CVAT to lists like AVA's
 """
 
 
 def main(argv: Sequence[str] | None = None, *, program: str = "slowfast data") -> int:
-    args = parse_args(argv, program)
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words[:1] == ["check"]:
+        return check_data.main(words[1:], program=f"{program} check")
+    args = parse_args(words, program)
     return explain_errors(program, lambda: args.action(args))
 
 
@@ -46,21 +55,41 @@ def _make(args: argparse.Namespace) -> int:
     return 0
 
 
-def _check(args: argparse.Namespace) -> int:
-    if not Path(local_path(args.list)).is_file():
-        found = "a folder" if Path(args.list).is_dir() else "nothing"
-        raise ValueError(
-            f"--list {args.list}: expected a file with one 'path label' a line, found {found}"
-        )
-    manifest = read_kinetics(Path(args.list), prefix=args.prefix, separator=args.separator)
-    bad = 0
-    results = check_videos(manifest, workers=args.workers)
-    for path, cause in tqdm(results, total=len(manifest), unit=" videos", disable=None):
-        if cause:
-            bad += 1
-            tqdm.write(cause if Path(path).exists() else f"{cause}; check the list and --prefix")
-    print(f"{len(manifest)} videos, {bad} cannot be read")
-    return 1 if bad else 0
+def _show(args: argparse.Namespace) -> int:
+    plain = ["DATA_LOADER.NUM_WORKERS", "0", "DATA.PIXELS", "rgb"]
+    cfg = load_cfg(args.cfg, [*args.opts, *plain])
+    loader, augment = build_loader(cfg, "train"), augment_stage_from_cfg(cfg)
+    loader.set_position(args.epoch - 1)
+    batches: list[Batch] = []
+    for batch in loader:
+        batches.append(augment(batch))
+        if sum(map(len, batches)) >= args.count:
+            break
+    sheet = contact_sheet(batches, count=args.count, class_names=class_names_from_cfg(cfg))
+    write_contact_sheet(sheet, args.out)
+    shown = min(args.count, sum(map(len, batches)))
+    print(f"{shown} clips of epoch {args.epoch} in {args.out}")
+    return 0
+
+
+def _import_boxes(args: argparse.Namespace) -> int:
+    found = import_boxes(
+        args.file,
+        args.out,
+        fps=args.fps,
+        every=args.every,
+        attribute=args.attribute,
+        first_frame=args.first_frame,
+        label_map=args.label_map,
+    )
+    print(
+        f"{found.boxes} boxes of {found.keyframes} keyframes in {found.videos} video(s), "
+        f"{len(found.actions)} actions ({', '.join(found.actions[:5])}"
+        f"{' ...' if len(found.actions) > 5 else ''})\n"
+        f"{args.out / BOXES} and {args.out / LABEL_MAP}; read them with AVA.START_SECOND 0 "
+        f"AVA.VALID_SECONDS [] AVA.FPS {args.fps:g}"
+    )
+    return 0
 
 
 def parse_args(argv: Sequence[str] | None, program: str) -> argparse.Namespace:
@@ -107,10 +136,56 @@ def parse_args(argv: Sequence[str] | None, program: str) -> argparse.Namespace:
     motions.add_argument("--workers", type=int, default=2, help="processes (2)")
     motions.set_defaults(action=_make)
 
-    check = jobs.add_parser("check", help="decode every file of a list once")
-    check.add_argument("--list", required=True, metavar="FILE", help="train.csv or the like")
-    check.add_argument("--prefix", default="", metavar="DIR", help="folder in front of each path")
-    check.add_argument("--separator", default=" ", help="between path and label (a space)")
-    check.add_argument("--workers", type=int, default=2, help="processes (2)")
-    check.set_defaults(action=_check)
+    _add_show(jobs)
+    _add_import_boxes(jobs)
+    jobs.add_parser("check", help="the same as slowfast check-data", add_help=False)
     return parser.parse_args(argv)
+
+
+def _add_show(jobs: Any) -> None:
+    show = jobs.add_parser(
+        "show",
+        help="a picture of training clips, augmented as the network sees them",
+        epilog="example: %(prog)s --cfg configs/Kinetics/MVIT_B_16x4_CONV.yaml --out clips.png "
+        "DATA.PATH_TO_DATA_DIR lists AUG.RE_PROB 0.5",
+    )
+    show.add_argument("--cfg", required=True, metavar="YAML")
+    show.add_argument("--out", type=Path, default=Path("clips.png"), metavar="FILE")
+    show.add_argument("--count", type=_from_one, default=8, metavar="N", help="clips (8)")
+    show.add_argument("--epoch", type=_from_one, default=1, metavar="N", help="from 1 (1)")
+    show.add_argument("opts", nargs=argparse.REMAINDER, metavar="KEY VALUE", help="overrides")
+    show.set_defaults(action=_show)
+
+
+def _from_one(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1, got {text!r}")
+    return int(text)
+
+
+def _add_import_boxes(jobs: Any) -> None:
+    boxes = jobs.add_parser("import-boxes", help="boxes of COCO or CVAT to lists in AVA's format")
+    boxes.add_argument("file", type=Path, help=".json like COCO's, or .xml of CVAT for video")
+    boxes.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write to")
+    boxes.add_argument("--fps", type=float, required=True, help="frames per second of the videos")
+    boxes.add_argument(
+        "--every",
+        type=float,
+        default=0.0,
+        metavar="SECONDS",
+        help="keep frames at multiples of this (all that are annotated)",
+    )
+    boxes.add_argument(
+        "--attribute", default="", metavar="NAME", help="whose value is the action (the label is)"
+    )
+    boxes.add_argument(
+        "--first-frame",
+        type=int,
+        default=1,
+        metavar="N",
+        help="number of the first picture, where COCO's images are told by file name (1)",
+    )
+    boxes.add_argument(
+        "--label-map", type=Path, metavar="FILE", help="numbers to keep, as of the training split"
+    )
+    boxes.set_defaults(action=_import_boxes)

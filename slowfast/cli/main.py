@@ -14,7 +14,12 @@ from slowfast.version import __version__
 COMMANDS = {
     "run": "Train and/or test, as the YAML says; tools/run_net.py is this command.",
     "predict": "Name what videos show, with a trained checkpoint.",
-    "data": "Make the built-in data set, or look over a list of videos before training on it.",
+    "data": "Make the built-in data set; show augmented clips; import boxes of COCO and CVAT.",
+    "doctor": "Look over this machine, and with --cfg over a run that is to be started on it.",
+    "check-data": "Decode every video of the lists once; find what is broken, copied or leaked.",
+    "prepare-data": "Write small copies of videos that decode fast, pictures or tar shards; and "
+    "their lists.",
+    "stress": "Try the readers on odd, damaged and hostile files that are made here.",
     "demo": "The main job in minutes: built-in data, training and 30-view test of two networks, "
     "reports.",
     "report": "Write report.html for the folder of a run.",
@@ -52,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Each command parses what follows its name by itself, so that `tools/` can call it too.
         commands.add_parser(name, help=line, add_help=False)
     chosen = parser.parse_args(args[:1])
-    job = import_module(f"slowfast.cli.{chosen.command}")
+    job = import_module(f"slowfast.cli.{chosen.command.replace('-', '_')}")
     return int(job.main(args[1:]))
 
 

@@ -33,17 +33,34 @@ ARCHS = (
     "csn",
     "r2plus1d",
 )
-# UCF101, HMDB51 and any list of videos with one label each are read as 'kinetics'.
-DATASETS = (
-    "kinetics",
-    "charades",
-    "ssv2",
-    "ava",
-    "imagenet",
-    "imagenetprefetch",
-    "ptvkinetics",
-    "ptvcharades",
-    "ptvssv2",
+
+
+class AnyCase(tuple[str, ...]):
+    """Names that may be written in capital letters."""
+
+    __slots__ = ()
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and super().__contains__(name.lower())
+
+
+# "folder" and "csv" are for your own videos; docs/data.md has the formats of all.
+DATASETS = AnyCase(
+    (
+        "kinetics",
+        "folder",
+        "csv",
+        "ucf101",
+        "hmdb51",
+        "charades",
+        "ssv2",
+        "ava",
+        "imagenet",
+        "imagenetprefetch",
+        "ptvkinetics",
+        "ptvcharades",
+        "ptvssv2",
+    )
 )
 HEAD_ACTS = ("softmax", "sigmoid", "none")
 LOSSES = (

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
+from slowfast.data.boxes import Boxes
+from slowfast.data.yuv import YuvFrames
+
 
 @dataclass(frozen=True)
 class BadSample:
@@ -23,19 +26,23 @@ class Sample:
     """One video: each frame that was decoded, once, and where its clips lie in them.
 
     Attributes:
-        frames: uint8 (F, H, W, C), RGB, scaled; in training already cropped and flipped.
+        frames: uint8 (F, H, W, C), RGB, scaled; in training already cropped and flipped. Floats
+            that are normalised already in strict mode; or YUV, which `to` makes RGB.
         index: int64 (V, T), the frames of clip v.
         offsets: int64 (V, 2), top and left of the crop of view v in ``frames``, pixels.
-        size: side of the crop, pixels.
+        size: side of the crop, pixels; a side of ``frames`` that is shorter is taken whole.
         label: class of the video, or float32 (K,) with 1 for each class that it has.
         video: its row in the manifest.
         views: int64 (V,), ids of the views (``View.id``).
         path: the file.
         epoch: that random views were drawn for.
         bad: the videos that this one stands in for.
+        masks: bool (V, t, h, w), the hidden patches of each view, if masks are drawn.
+        boxes: persons in the clips; None where a clip has labels as a whole.
+        cost: seconds that reading it took, and seconds of a core within them.
     """
 
-    frames: Tensor
+    frames: Tensor | YuvFrames
     index: Tensor
     offsets: Tensor
     size: int
@@ -45,9 +52,13 @@ class Sample:
     path: str = ""
     epoch: int = 0
     bad: tuple[BadSample, ...] = ()
+    masks: Tensor | None = None
+    boxes: Boxes | None = None
+    cost: tuple[float, float] = (0.0, 0.0)
 
     def clips(self, start: int = 0, stop: int | None = None) -> Tensor:
         """Views ``start`` to ``stop`` as uint8 (v, T, size, size, C), on the device of frames."""
+        assert isinstance(self.frames, Tensor), "frames are YUV until `to` moves them"
         cut = []
         places = self.offsets[start:stop].tolist()
         for index, (top, left) in zip(self.index[start:stop], places, strict=True):
@@ -56,10 +67,10 @@ class Sample:
         return torch.stack(cut)
 
     def to(self, device: torch.device | str, *, non_blocking: bool = False) -> Sample:
-        """The sample with its frames and indices on ``device``; offsets stay on the CPU."""
+        """The sample with its frames, as RGB, and indices on ``device``; offsets stay here."""
         return replace(
             self,
-            frames=self.frames.to(device, non_blocking=non_blocking),
+            frames=as_rgb(self.frames.to(device, non_blocking=non_blocking)),
             index=self.index.to(device, non_blocking=non_blocking),
         )
 
@@ -67,9 +78,18 @@ class Sample:
         return replace(self, frames=self.frames.pin_memory(), index=self.index.pin_memory())
 
 
+def as_rgb(frames: Tensor | YuvFrames) -> Tensor:
+    """Frames as pixels, on the device they are on."""
+    return frames.rgb() if isinstance(frames, YuvFrames) else frames
+
+
 def _repeated(label: int | Tensor, count: int) -> Tensor:
     one = torch.as_tensor(label)
     return one.expand(count, *one.shape)
+
+
+def no_clips() -> Tensor:
+    return torch.empty(0, 0, 0, 0, 3, dtype=torch.uint8)
 
 
 @dataclass
@@ -77,13 +97,20 @@ class Batch:
     """Clips of several videos; N counts clips, not videos.
 
     Attributes:
-        clips: uint8 (N, T, S, S, C), RGB.
-        labels: int64 (N,); or float32 (N, K), 1 for each class that a clip has.
+        clips: uint8 (N, T, S, S, C), RGB; augmented ones are float32 on the same scale, and
+            may lie outside of 0..255. In strict mode floats that are normalised already. Empty
+            until `to` has made them of ``frames``.
+        labels: int64 (N,); or float32 (N, K), 1 for each class that a clip has, or the share of
+            each class in it (mixup).
         videos: int64 (N,), rows of the manifest.
         views: int64 (N,), ids of the views.
         paths: the files, N of them.
         epoch: that random views were drawn for.
         bad: videos of this batch that could not be read.
+        masks: bool (N, t, h, w), the hidden patches of each clip, if masks are drawn.
+        boxes: persons in the clips; None where clips have labels as a whole.
+        cost: seconds that reading its videos took, and seconds of a core within them.
+        frames, index: YUV of which `to` makes ``clips``, and int64 (N, T), its frames of each.
     """
 
     clips: Tensor
@@ -93,15 +120,28 @@ class Batch:
     paths: list[str]
     epoch: int = 0
     bad: list[BadSample] = field(default_factory=list)
+    masks: Tensor | None = None
+    boxes: Boxes | None = None
+    cost: tuple[float, float] = (0.0, 0.0)
+    frames: YuvFrames | None = None
+    index: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
 
     @classmethod
     def of_views(cls, sample: Sample, start: int = 0, stop: int | None = None) -> Batch:
-        """Views ``start`` to ``stop`` of one video, on the device of its frames."""
-        clips = sample.clips(start, stop)
-        count, device = len(clips), clips.device
+        """Views ``start`` to ``stop`` of one video, on the device of its frames.
+
+        Views of YUV are those of training, which are cropped already.
+        """
+        waiting = sample.frames if isinstance(sample.frames, YuvFrames) else None
+        index = sample.index[start:stop]
+        clips = sample.clips(start, stop) if waiting is None else no_clips()
+        count, device = len(index), index.device
+        boxes = sample.boxes
+        if boxes is not None:
+            boxes = boxes.of_clips(start, start + count).to(device)
         return cls(
             clips=clips,
             labels=_repeated(sample.label, count).to(device),
@@ -110,15 +150,37 @@ class Batch:
             paths=[sample.path] * count,
             epoch=sample.epoch,
             bad=list(sample.bad),
+            masks=None if sample.masks is None else sample.masks[start:stop].to(device),
+            boxes=boxes,
+            cost=sample.cost,
+            frames=waiting,
+            index=None if waiting is None else index,
         )
 
     def to(self, device: torch.device | str, *, non_blocking: bool = False) -> Batch:
-        """Clips and labels on ``device``; the rest is for people and stays where it is."""
+        """What a network needs, clips as RGB, on ``device``; the rest is for people and stays."""
+        masks, boxes = self.masks, self.boxes
+        clips = self.clips.to(device, non_blocking=non_blocking)
+        if self.frames is not None and self.index is not None:
+            frames = self.frames.to(device, non_blocking=non_blocking).rgb()
+            clips = frames[self.index.to(device, non_blocking=non_blocking)]
         return replace(
             self,
-            clips=self.clips.to(device, non_blocking=non_blocking),
+            clips=clips,
             labels=self.labels.to(device, non_blocking=non_blocking),
+            masks=None if masks is None else masks.to(device, non_blocking=non_blocking),
+            boxes=None if boxes is None else boxes.to(device, non_blocking=non_blocking),
+            frames=None,
+            index=None,
         )
 
     def pin_memory(self) -> Batch:
-        return replace(self, clips=self.clips.pin_memory(), labels=self.labels.pin_memory())
+        return replace(
+            self,
+            clips=self.clips.pin_memory(),
+            labels=self.labels.pin_memory(),
+            masks=None if self.masks is None else self.masks.pin_memory(),
+            boxes=None if self.boxes is None else self.boxes.pin_memory(),
+            frames=None if self.frames is None else self.frames.pin_memory(),
+            index=None if self.index is None else self.index.pin_memory(),
+        )

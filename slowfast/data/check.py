@@ -1,35 +1,122 @@
-"""Looks over the videos of a list before anything is trained on them."""
+"""Looks over the videos of lists before anything is trained on them."""
 
 from __future__ import annotations
 
-import multiprocessing
-from collections.abc import Iterator
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from functools import partial
+from pathlib import Path
+from typing import Any
 
-from slowfast.data.manifest import Manifest
-from slowfast.data.readers.pyav import MAX_PIXELS, open_video
-from slowfast.data.readers.video_error import VideoError
+from torch import Tensor
+
+from slowfast.data.content import files_of
+from slowfast.data.inspection import Facts, inspect
+from slowfast.data.isolated import Limits, run_isolated
+from slowfast.data.readers.source import OpenSource, open_source
+from slowfast.data.record import Record, Records
+
+
+@dataclass(frozen=True)
+class Listed:
+    """What the lists say of a video: in which splits it is, with which labels.
+
+    ``labels`` holds (split, label) of each row; labels of several classes are None.
+    """
+
+    record: Record
+    labels: tuple[tuple[str, int | None], ...]
+
+    @property
+    def splits(self) -> set[str]:
+        return {split for split, _ in self.labels}
+
+
+def list_videos(records: Mapping[str, Records]) -> dict[str, Listed]:
+    """Each video of any split once, by its path."""
+    rows: dict[str, tuple[Record, list[tuple[str, int | None]]]] = {}
+    for split, each in records.items():
+        for row in range(len(each)):
+            record = each[row]
+            label = None if isinstance(record.label, Tensor) else record.label
+            rows.setdefault(record.path, (record, []))[1].append((split, label))
+    return {path: Listed(record, tuple(labels)) for path, (record, labels) in rows.items()}
+
+
+class Journal:
+    """What is known of files so far, kept so that a check goes on where it was stopped.
+
+    An entry counts as long as the size and the time of change of the file are the same.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self._known: dict[str, tuple[list[int], dict[str, Any]]] = {}
+        if file.is_file():
+            with file.open(encoding="utf-8", errors="surrogateescape") as lines:
+                for line in lines:
+                    # A run that was killed may have left half a line.
+                    with suppress(ValueError):
+                        entry = json.loads(line)
+                        self._known[entry["path"]] = entry["state"], entry["facts"]
+
+    def get(self, record: Record) -> Facts | None:
+        """What was found, if the file has not been changed since."""
+        entry = self._known.get(record.path)
+        if entry is None or entry[0] != _state(record):
+            return None
+        return Facts(**entry[1])
+
+    def add(self, found: Iterable[tuple[Record, Facts]]) -> Iterator[tuple[Record, Facts]]:
+        """Note what comes along, and hand it on."""
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        with self.file.open("a", encoding="utf-8", errors="surrogateescape") as out:
+            if self.file.stat().st_size and not _ends_whole(self.file):
+                out.write("\n")
+            for record, facts in found:
+                entry = {"path": record.path, "state": _state(record), "facts": asdict(facts)}
+                out.write(json.dumps(entry, ensure_ascii=False) + "\n")
+                out.flush()
+                yield record, facts
 
 
 def check_videos(
-    manifest: Manifest, *, workers: int = 1, max_pixels: int = MAX_PIXELS
-) -> Iterator[tuple[str, str]]:
-    """(path, cause) of each video, decoded from beginning to end; no cause: it can be read."""
-    paths = (manifest[i].path for i in range(len(manifest)))
-    check = partial(_check, max_pixels=max_pixels)
-    if workers <= 1:
-        yield from map(check, paths)
-        return
-    # A fresh interpreter a process: a forked one may inherit locks of threads it does not have.
-    with multiprocessing.get_context("spawn").Pool(workers) as pool:
-        yield from pool.imap(check, paths, chunksize=4)
+    records: Iterable[Record],
+    *,
+    workers: int,
+    limits: Limits,
+    open_source: OpenSource = open_source,
+) -> Iterator[tuple[Record, Facts]]:
+    """Decode each video in a process that it may crash; as they are ready, not in order.
+
+    Args:
+        workers: processes.
+        limits: of time and memory for one video.
+        open_source: what the run would open them with.
+    """
+    look = partial(inspect, open_source=open_source)
+    for outcome in run_isolated(look, records, workers=workers, limits=limits):
+        record = outcome.item
+        if outcome.lost:
+            yield record, Facts(f"{record.path}: {outcome.lost}; it was given up")
+        else:
+            assert outcome.value is not None
+            yield record, outcome.value
 
 
-def _check(path: str, *, max_pixels: int) -> tuple[str, str]:
+def _state(record: Record) -> list[int]:
+    """Bytes and time of the last change; nothing for what is not there."""
     try:
-        with open_video(path, max_pixels=max_pixels) as source:
-            for _ in source.frames(range(source.num_frames)):
-                pass
-    except VideoError as error:
-        return path, error.fault
-    return path, ""
+        states = [os.stat(path) for path in files_of(record)]
+    except OSError:
+        return []
+    return [sum(s.st_size for s in states), max((s.st_mtime_ns for s in states), default=0)]
+
+
+def _ends_whole(file: Path) -> bool:
+    with file.open("rb") as data:
+        data.seek(-1, os.SEEK_END)
+        return data.read(1) == b"\n"

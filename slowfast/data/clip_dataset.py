@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import time
+from dataclasses import replace
 from typing import Protocol
 
 import torch
@@ -10,6 +12,7 @@ from torch.utils.data import Dataset
 
 from slowfast.data.bad_samples import MAX_SUBSTITUTES
 from slowfast.data.batch import BadSample, Sample
+from slowfast.data.content import Verify, trust
 from slowfast.data.readers.video_error import VideoError
 from slowfast.data.record import Record, Records
 from slowfast.data.samplers import Key
@@ -33,18 +36,25 @@ class ClipDataset(Dataset):
         substitute: a video that cannot be read is replaced by another; the item that would have
             been is in ``Sample.bad``. Without it the item is a `BadSample`.
         seed: of the choice of the other video.
+        verify: raises for a video whose files are not what they were.
     """
 
     def __init__(
-        self, records: Records, clips: Clips, *, substitute: bool = False, seed: int = 0
+        self,
+        records: Records,
+        clips: Clips,
+        *,
+        substitute: bool = False,
+        seed: int = 0,
+        verify: Verify = trust,
     ) -> None:
-        self.records, self.clips = records, clips
+        self.records, self.clips, self.verify = records, clips, verify
         self.substitute, self.seed = substitute, seed
 
     def with_records(self, records: Records) -> ClipDataset:
-        """The same views of other videos."""
+        """The same views of other videos, of whose content nothing is known."""
         other = copy.copy(self)
-        other.records = records
+        other.records, other.verify = records, trust
         return other
 
     def __len__(self) -> int:
@@ -57,8 +67,12 @@ class ClipDataset(Dataset):
             VideoError: it cannot be read.
         """
         record = self.records[row]
+        wall, cpu = time.perf_counter(), time.thread_time()
         try:
-            return self.clips(record, epoch=epoch, row=row)
+            self.verify(record)
+            sample = self.clips(record, epoch=epoch, row=row)
+            cost = time.perf_counter() - wall, time.thread_time() - cpu
+            return replace(sample, cost=cost)
         except VideoError:
             raise
         except Exception as error:

@@ -10,16 +10,15 @@ import torch
 from torch import Generator, Tensor
 
 from slowfast.data.batch import Sample
+from slowfast.data.pixels import MakeStore, RgbStore
+from slowfast.data.readers.picture import pictures_of
 from slowfast.data.readers.source import OpenSource, Source
 from slowfast.data.record import Record
-from slowfast.data.sampling import RandomClip, UniformClips
-from slowfast.data.transforms.spatial import (
-    CropPlan,
-    resize,
-    short_side_size,
-    uniform_offset,
-)
+from slowfast.data.sampling import ANY_SPACING, ClipSpacing, DrawClip
+from slowfast.data.transforms.spatial import CropPlan, short_side_size, uniform_offset
 from slowfast.data.view import View
+from slowfast.data.window import Window
+from slowfast.data.yuv import YuvFrames
 from slowfast.randomness import generator_for
 
 
@@ -27,6 +26,12 @@ class CropRule(Protocol):
     """Draws one crop for frames of a given height and width."""
 
     def __call__(self, height: int, width: int, generator: Generator) -> CropPlan: ...
+
+
+class ClipRule(Protocol):
+    """Says which frames make a clip of a test: `UniformClips` and the like."""
+
+    def __call__(self, view: View, video_frames: int, fps: float) -> Tensor: ...
 
 
 @dataclass(frozen=True)
@@ -38,58 +43,82 @@ class RandomViews:
         views: which views a sample has.
         sampler, crop: what is drawn for each clip and each view.
         seed, split: first parts of the key that all randomness is drawn from.
+        spacing: how far apart the clips of a sample lie.
+        make_store: number of frames -> what takes their pixels.
     """
 
     open_source: OpenSource
     views: Sequence[View]
-    sampler: RandomClip
+    sampler: DrawClip
     crop: CropRule
     seed: int
     split: str
+    spacing: ClipSpacing = ANY_SPACING
+    make_store: MakeStore = RgbStore
 
     def __call__(self, record: Record, *, epoch: int, row: int) -> Sample:
         """The views of row ``row`` in ``epoch``, the same whoever asks and whenever."""
         key = (self.seed, self.split, epoch, row)
         with self.open_source(record) as source:
-            wanted = [
-                self.sampler(source.num_frames, source.fps, generator_for(*key, "clip", view.clip))
-                for view in self.views
-            ]
-            frames, index = self._cut(source, wanted, key)
+            wanted = self.wanted(source, key)
+            frames, index, size = self._cut(source, wanted, key)
         return Sample(
             frames=frames,
             index=index,
             offsets=torch.zeros(len(self.views), 2, dtype=torch.int64),
-            size=frames.shape[1],
-            label=record.label,
+            size=size,
+            label=record.label_between(int(wanted[0].min()), int(wanted[0].max())),
             video=row,
             views=torch.tensor([view.id for view in self.views]),
             path=record.path,
             epoch=epoch,
         )
 
+    def wanted(self, source: Source, key: tuple[int | str, ...]) -> list[Tensor]:
+        """Frames of each view, int64 (T,)."""
+        numbers = sorted({view.clip for view in self.views})
+        drawn = self.spacing(
+            self.sampler,
+            source.num_frames,
+            source.fps,
+            [generator_for(*key, "clip", number) for number in numbers],
+        )
+        clips = dict(zip(numbers, drawn, strict=True))
+        return [clips[view.clip] for view in self.views]
+
     def _cut(
         self, source: Source, wanted: list[Tensor], key: tuple[int | str, ...]
-    ) -> tuple[Tensor, Tensor]:
-        """Crop each frame for each view that has it, as it is decoded: (F, S, S, 3), (V, T)."""
+    ) -> tuple[Tensor | YuvFrames, Tensor, int]:
+        """Crop each frame for each view that has it, as it is decoded: frames, (V, T), S."""
         union = torch.cat(wanted).unique().tolist()
-        members = [set(indices.tolist()) for indices in wanted]
-        plans: list[CropPlan] = []
-        cropped: list[Tensor] = []
-        place: dict[tuple[int, int], int] = {}
-        for number, frame in zip(union, source.frames(union), strict=True):
-            if not plans:  # the size of a frame is known once one is decoded
-                height, width = frame.shape[:2]
-                plans = [
-                    self.crop(height, width, generator_for(*key, "crop", view.id))
+        members = [indices.unique().tolist() for indices in wanted]
+        stores = [self.make_store(len(numbers)) for numbers in members]
+        of_view = [set(numbers) for numbers in members]
+        windows: list[Window] = []
+        for number, picture in zip(union, pictures_of(source, union), strict=True):
+            if not windows:  # the size of a frame is known once one is decoded
+                size = picture.height, picture.width
+                windows = [
+                    Window.of(self.crop(*size, generator_for(*key, "crop", view.id)))
                     for view in self.views
                 ]
-            for v, plan in enumerate(plans):
-                if number in members[v]:
-                    place[v, number] = len(cropped)
-                    cropped.append(plan(frame[None])[0])
-        index = [[place[v, n] for n in indices.tolist()] for v, indices in enumerate(wanted)]
-        return torch.stack(cropped), torch.tensor(index)
+            for store, numbers, window in zip(stores, of_view, windows, strict=True):
+                if number in numbers:
+                    store.add(picture, window)
+        index, before = [], 0  # frames of the views follow one another
+        for indices, numbers in zip(wanted, members, strict=True):
+            index.append(before + torch.searchsorted(torch.tensor(numbers), indices))
+            before += len(numbers)
+        frames = _join([store.finish() for store in stores])
+        return frames, torch.stack(index), windows[0].height
+
+
+def _join(frames: list[Tensor | YuvFrames]) -> Tensor | YuvFrames:
+    if len(frames) == 1:
+        return frames[0]
+    if isinstance(frames[0], YuvFrames):
+        return YuvFrames.join(frames)  # type: ignore[arg-type]
+    return torch.cat(frames)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
@@ -104,13 +133,15 @@ class UniformViews:
         sampler: which frames make a clip.
         short_side: of the scaled frames, pixels.
         size: side of the crops, pixels.
+        make_store: as in `RandomViews`.
     """
 
     open_source: OpenSource
     views: Sequence[View]
-    sampler: UniformClips
+    sampler: ClipRule
     short_side: int
     size: int
+    make_store: MakeStore = RgbStore
 
     def __call__(self, record: Record, *, epoch: int, row: int) -> Sample:
         """All views of row ``row``; ``epoch`` makes no difference."""
@@ -119,13 +150,13 @@ class UniformViews:
                 [self.sampler(view, source.num_frames, source.fps) for view in self.views]
             )
             union, index = wanted.unique(return_inverse=True)
-            scaled = [self._scale(frame) for frame in source.frames(union)]
-        frames = torch.stack(scaled)
-        height, width = frames.shape[1:3]
-        offsets = [
-            uniform_offset(height, width, self.size, view.crop if view.num_crops > 1 else 1)
-            for view in self.views
-        ]
+            store, touched = self.make_store(len(union)), None
+            offsets: list[tuple[int, int]] = []
+            for picture in pictures_of(source, union):
+                if touched is None:
+                    touched, offsets = self._touched(picture.height, picture.width)
+                store.add(picture, touched)
+            frames = store.finish()
         return Sample(
             frames=frames,
             index=index,
@@ -137,6 +168,20 @@ class UniformViews:
             path=record.path,
         )
 
-    def _scale(self, frame: Tensor) -> Tensor:
-        height, width = frame.shape[:2]
-        return resize(frame[None], short_side_size(height, width, self.short_side))[0]
+    def _touched(self, height: int, width: int) -> tuple[Window, list[tuple[int, int]]]:
+        """The part of a frame that crops show, and where each crop lies in it: (top, left)."""
+        scaled = short_side_size(height, width, self.short_side)
+        places = [
+            uniform_offset(*scaled, self.size, view.crop if view.num_crops > 1 else 1)
+            for view in self.views
+        ]
+        top, left = min(t for t, _ in places), min(x for _, x in places)
+        window = Window(
+            region=(0, 0, height, width),
+            scaled=scaled,
+            top=top,
+            left=left,
+            height=max(t for t, _ in places) - top + self.size,
+            width=max(x for _, x in places) - left + self.size,
+        )
+        return window, [(t - top, x - left) for t, x in places]

@@ -40,6 +40,7 @@ class TrainLoader:
         stop_on_bad: bool = True,
     ) -> None:
         self.dataset, self.batches, self.stop_on_bad = dataset, batches, stop_on_bad
+        self.num_workers = num_workers
         self._loader = _make_loader(
             dataset,
             batch_sampler=batches,

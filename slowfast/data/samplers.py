@@ -22,20 +22,28 @@ class TrainBatches:
         batch_size: clips' videos in a global batch, all ranks together.
         rank, world: which part of each batch is this process's.
         seed: of the order.
+        chunk: rows of the list that an epoch takes, the next ones in the next epoch; 0: all. The
+            last rows are a chunk too, so that all epochs are equally long.
     """
 
-    def __init__(self, size: int, batch_size: int, *, rank: int, world: int, seed: int) -> None:
+    def __init__(
+        self, size: int, batch_size: int, *, rank: int, world: int, seed: int, chunk: int = 0
+    ) -> None:
         if batch_size % world:
             raise ValueError(
                 f"TRAIN.BATCH_SIZE ({batch_size}) cannot be divided among {world} processes; "
                 "make it a multiple"
             )
-        if size < batch_size:
+        taken = min(chunk or size, size)
+        if taken < batch_size:
             raise ValueError(
                 f"the training list has {size} videos, which do not fill one batch of "
                 f"{batch_size}; set TRAIN.BATCH_SIZE to at most {size}"
+                if taken == size
+                else f"DATA.LOADER_CHUNK_SIZE ({taken}) videos do not fill one batch of "
+                f"{batch_size}; set it to at least that"
             )
-        self.size, self.batch_size, self.seed = size, batch_size, seed
+        self.size, self.batch_size, self.seed, self.chunk = size, batch_size, seed, taken
         self.rank, self.world = rank, world
         self.epoch = self.first = 0
 
@@ -46,11 +54,13 @@ class TrainBatches:
     def order(self, epoch: int) -> list[int]:
         """The videos of an epoch, in order."""
         generator = generator_for(self.seed, "order", epoch)
-        return torch.randperm(self.size, generator=generator).tolist()
+        turn = epoch % -(-self.size // self.chunk)
+        first = min(turn * self.chunk, self.size - self.chunk)
+        return (first + torch.randperm(self.chunk, generator=generator)).tolist()
 
     def __len__(self) -> int:
         """Batches of a whole epoch."""
-        return self.size // self.batch_size
+        return self.chunk // self.batch_size
 
     def __iter__(self) -> Iterator[list[Key]]:
         order, epoch = self.order(self.epoch), self.epoch

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Generator, Tensor
@@ -96,6 +98,69 @@ class RandomClip:
         span = clip_span(self.num_frames, self.sampling_rate, fps=fps, target_fps=target)
         start = uniform(0.0, max(video_frames - span, 0.0), generator)
         return frames_between(start, start + span - 1, self.num_frames, video_frames)
+
+
+DrawClip = Callable[[int, float, Generator], Tensor]  # video frames, fps, generator -> indices
+
+
+@dataclass(frozen=True)
+class ClipSpacing:
+    """How far apart the clips of a training sample lie, in frames (2104.14558, Sec. 3.3).
+
+    The distance of two clips is from the last frame of the earlier one to the first frame of the
+    next one; it is negative where they overlap. The clips come in random order.
+
+    Args:
+        low, high: distances that are allowed, both ends included.
+        tries: draws of each clip until it fits those before it.
+        rounds: times that all clips are drawn if they do not fit; then the nearest ones are taken,
+            as a short video has no others.
+    """
+
+    low: float = -math.inf
+    high: float = math.inf
+    tries: int = 50
+    rounds: int = 10
+
+    def __call__(
+        self, draw: DrawClip, video_frames: int, fps: float, generators: Sequence[Generator]
+    ) -> list[Tensor]:
+        """One clip for each generator, int64 (T,) each."""
+        best: list[Tensor] = []
+        least = math.inf
+        for _ in range(self.rounds):
+            clips: list[Tensor] = []
+            for generator in generators:
+                again = (draw(video_frames, fps, generator) for _ in range(self.tries))
+                clips = self._longer(clips, again)
+            excess = self._excess(clips)
+            if not best or excess < least:
+                best, least = clips, excess
+            if least <= 0:
+                break
+        return best
+
+    def _longer(self, clips: list[Tensor], draws: Iterator[Tensor]) -> list[Tensor]:
+        """The clips and the first draw that fits them, or the one that is nearest to it."""
+        best: list[Tensor] = []
+        least = math.inf
+        for clip in draws:
+            longer = [*clips, clip]
+            excess = self._excess(longer)
+            if not best or excess < least:
+                best, least = longer, excess
+            if least <= 0:
+                break
+        return best
+
+    def _excess(self, clips: Sequence[Tensor]) -> float:
+        """By how many frames the distances are outside of the limits, all together."""
+        ends = sorted((int(clip[0]), int(clip[-1])) for clip in clips)
+        gaps = [later[0] - earlier[1] for earlier, later in pairwise(ends)]
+        return sum(max(self.low - gap, gap - self.high, 0.0) for gap in gaps)
+
+
+ANY_SPACING = ClipSpacing()
 
 
 def uniform(low: float, high: float, generator: Generator) -> float:

@@ -9,12 +9,14 @@ import torch
 from torch import nn
 
 from slowfast import dist
+from slowfast.data.augmentation_from_cfg import augment_stage_from_cfg
 from slowfast.data.datasets.build import (
     build_loader,
     class_names_from_cfg,
     input_stage_from_cfg,
 )
 from slowfast.data.loader import EvalLoader, TrainLoader
+from slowfast.data.transforms.augment_stage import AugmentStage
 from slowfast.engine.meters import Means
 from slowfast.engine.optim import optimizer_from_cfg
 from slowfast.engine.schedule import Policy, schedule_from_cfg
@@ -45,6 +47,7 @@ class Trainer:
     schedule: Policy
     loader: TrainLoader
     val_loader: EvalLoader | None
+    augment: AugmentStage  # of training batches, on the device
     device: torch.device
     class_names: list[str]
     position: Position = field(default_factory=Position)
@@ -157,6 +160,7 @@ def build_trainer(cfg: Any) -> Trainer:
         schedule=schedule_from_cfg(cfg),
         loader=loader,
         val_loader=build_loader(cfg, "val", **shard),
+        augment=augment_stage_from_cfg(cfg),
         device=device,
         class_names=class_names_from_cfg(cfg),
     )

@@ -11,6 +11,7 @@ from slowfast import dist
 from slowfast.data.bad_samples import BadSampleLog
 from slowfast.data.loader import EvalLoader
 from slowfast.engine.meters import Progress
+from slowfast.engine.to_device import ToDevice
 from slowfast.log import LOGGER
 from slowfast.tasks.base import Task
 
@@ -38,7 +39,7 @@ def evaluate(
     evaluator = task.evaluator()
     left_out = 0
     with Progress("val", len(loader), shown=dist.is_main()) as progress:
-        for batch in loader:
+        for batch in ToDevice(loader, device):
             bad.add(batch.bad, seen=len(batch) + len(batch.bad))
             left_out += len(batch.bad)
             if len(batch):

@@ -59,6 +59,8 @@ class Clock:
     waited: float = 0.0
     worked: float = 0.0
     clips: int = 0
+    reading: float = 0.0  # seconds that workers took to read what was used
+    decoding: float = 0.0  # seconds of a core within them
     _since: float = field(default_factory=time.perf_counter)
 
     def batches(self, source: Iterable[T]) -> Iterator[T]:
@@ -78,12 +80,16 @@ class Clock:
             self.worked += now - self._since
             self._since = now
 
-    def update(self, clips: int) -> None:
+    def update(self, clips: int, cost: tuple[float, float] = (0.0, 0.0)) -> None:
+        """Count the clips of a batch, and what they cost to read (`Batch.cost`)."""
         self.clips += clips
+        self.reading += cost[0]
+        self.decoding += cost[1]
 
-    def snapshot(self) -> tuple[float, float, int]:
-        """(waited, worked, clips) up to this moment, the running iteration included."""
-        return self.waited, self.worked + time.perf_counter() - self._since, self.clips
+    def snapshot(self) -> tuple[float, ...]:
+        """All figures up to this moment, the running iteration included."""
+        worked = self.worked + time.perf_counter() - self._since
+        return self.waited, worked, self.clips, self.reading, self.decoding
 
 
 @dataclass(frozen=True)
@@ -93,22 +99,36 @@ class Speed:
     seconds: float
     data_wait: float  # share of the time spent waiting for data, 0 to 1
     clips_per_s: float
+    busy: float = 1.0  # share of the time of reading that a core was at work, 0 to 1
 
     @classmethod
-    def between(cls, old: tuple[float, float, int], new: tuple[float, float, int]) -> Speed:
-        waited, worked, clips = (b - a for a, b in zip(old, new, strict=True))
+    def between(cls, old: tuple[float, ...], new: tuple[float, ...]) -> Speed:
+        waited, worked, clips, reading, decoding = (b - a for a, b in zip(old, new, strict=True))
         seconds = max(waited + worked, 1e-9)
-        return cls(seconds, waited / seconds, clips / seconds)
+        busy = decoding / reading if reading else 1.0
+        return cls(seconds, waited / seconds, clips / seconds, busy)
 
-    def verdict(self, workers: int) -> str:
-        """One plain sentence: is the input or the network the limit?"""
+    def verdict(self, workers: int, cores: int) -> str:
+        """One plain sentence: is the network, decoding or the disk the limit?
+
+        Args:
+            workers: loader processes on this machine, all training processes together.
+            cores: that they may use.
+        """
         share = f"{self.data_wait:.0%} of the time was spent waiting for data"
         if self.data_wait <= WAIT_LIMIT:
             return f"the network is the limit ({share})"
+        there = f"{workers} worker{'s' * (workers != 1)} on {cores} core{'s' * (cores != 1)}"
+        if workers <= cores and self.busy < WAIT_LIMIT:
+            return (
+                f"the disk is the limit: {share}, and the workers waited for files "
+                f"{1 - self.busy:.0%} of theirs ({there}). A faster disk, smaller files or, if it "
+                "serves several at once, more workers (DATA_LOADER.NUM_WORKERS) would help"
+            )
+        more = "More workers (DATA_LOADER.NUM_WORKERS)" if workers < cores else "More cores"
         return (
-            f"the input is the limit: {share}. More decoding processes "
-            f"(DATA_LOADER.NUM_WORKERS is {workers}), smaller or re-encoded files, or a "
-            "faster disk would help"
+            f"decoding is the limit: {share} ({there}). {more}, DATA.PIXELS yuv or files "
+            "re-encoded at the size of training would help"
         )
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from slowfast.data.loader import TrainLoader
+from slowfast.data.transforms.augment_stage import AugmentStage
 from slowfast.data.transforms.device import InputStage
 from slowfast.log import LOGGER
 
@@ -23,6 +24,7 @@ def precise_bn(
     loader: TrainLoader,
     inputs: InputStage,
     *,
+    augment: AugmentStage,
     epoch: int,
     num_batches: int,
     device: torch.device,
@@ -30,7 +32,8 @@ def precise_bn(
     """Replace running statistics by the mean over ``num_batches`` training batches.
 
     The running averages of training lag behind the weights (Wu & Johnson, 2105.07576, Sec. 3).
-    The clips are those of ``epoch`` (from 0), so that the result can be reproduced.
+    The clips are those of ``epoch`` (from 0), augmented as in training, so that the result can be
+    reproduced.
     """
     if not get_bn_modules(model):
         return
@@ -42,7 +45,7 @@ def precise_bn(
     def pathways() -> Generator[list[torch.Tensor]]:
         for batch in loader:
             if len(batch):
-                yield inputs(batch.to(device).clips)
+                yield inputs(augment(batch.to(device)).clips)
 
     model.train()
     batches = pathways()

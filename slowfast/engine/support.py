@@ -11,9 +11,9 @@ from slowfast.log import LOGGER
 # built. Each entry goes away with the feature that honours it.
 _NEUTRAL: dict[str, Any] = {
     "CONTRASTIVE.PREDICTOR_DEPTHS": [],
+    "DATA.MULTI_LABEL": False,
     "DEMO.ENABLE": False,
     "MASK.ENABLE": False,
-    "MIXUP.ENABLE": False,
     "MODEL.FP16_ALLREDUCE": False,
     "MULTIGRID.LONG_CYCLE": False,
     "TENSORBOARD.CATEGORIES_PATH": "",
@@ -55,6 +55,12 @@ def warn_of_unused(cfg: Any) -> None:
         value = _value(cfg, key)
         if value != neutral:
             _warn(f"{key} is {value!r}, which changes nothing here: {instead}", cfg.OUTPUT_DIR)
+    if cfg.MODEL.COMPILE and cfg.MVIT.REV.ENABLE:
+        _warn(
+            "MVIT.REV.ENABLE is True, which changes no memory here: with MODEL.COMPILE the "
+            "activations of reversible blocks are kept as those of any others",
+            cfg.OUTPUT_DIR,
+        )
 
 
 @cache

@@ -17,6 +17,7 @@ from slowfast.config import clips_per_process, with_values
 from slowfast.data.bad_samples import BadSampleLog
 from slowfast.data.batch import Batch, Sample
 from slowfast.data.datasets.build import build_loader, class_names_from_cfg
+from slowfast.data.datasets.catalog import num_test_views_from_cfg
 from slowfast.data.loader import EvalLoader
 from slowfast.engine.build import (
     amp_dtype_from_cfg,
@@ -33,6 +34,7 @@ from slowfast.engine.journal import Journal
 from slowfast.engine.meters import Progress, memory_gb
 from slowfast.engine.record import open_run, record_data, write_json
 from slowfast.engine.support import refuse_unsupported
+from slowfast.engine.to_device import ToDevice
 from slowfast.eval.confusion import confusion_matrix, per_class_accuracy
 from slowfast.eval.ensemble import ViewEnsemble
 from slowfast.eval.topk import topk_accuracy
@@ -184,7 +186,7 @@ def _run_views(
     """Score this rank's videos and gather what all ranks found."""
     model.eval()
     ensemble = ViewEnsemble(
-        num_views=cfg.TEST.NUM_ENSEMBLE_VIEWS * cfg.TEST.NUM_SPATIAL_CROPS,
+        num_views=num_test_views_from_cfg(cfg),
         num_classes=cfg.MODEL.NUM_CLASSES,
         method=cfg.DATA.ENSEMBLE_METHOD,
     )
@@ -192,7 +194,7 @@ def _run_views(
     amp = amp_dtype_from_cfg(cfg, enabled=cfg.TEST.MIXED_PRECISION)
     left_out: list[dict[str, str]] = []
     with Progress("test", len(loader), shown=dist.is_main()) as progress:
-        for item in loader:
+        for item in ToDevice(loader, device):
             if isinstance(item, Sample):
                 scores = score_views(model, task, item, device=device, chunk=chunk, amp_dtype=amp)
                 ensemble.update(item.video, item.views, scores, item.label)

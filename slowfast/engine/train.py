@@ -13,6 +13,8 @@ import torch
 from slowfast import dist
 from slowfast.config import clips_per_process
 from slowfast.data.bad_samples import BadSampleLog
+from slowfast.data.loader import TrainLoader
+from slowfast.data.workers import usable_cores
 from slowfast.engine.build import Trainer, amp_dtype_from_cfg, build_trainer
 from slowfast.engine.evaluate import evaluate
 from slowfast.engine.journal import Journal
@@ -23,6 +25,7 @@ from slowfast.engine.record import open_run, record_data
 from slowfast.engine.resume import resume, save
 from slowfast.engine.step import NonFiniteLoss
 from slowfast.engine.support import refuse_unsupported
+from slowfast.engine.to_device import ToDevice
 from slowfast.log import LOGGER
 from slowfast.randomness import seed_from_key
 
@@ -70,6 +73,7 @@ def train(cfg: Any) -> None:
                 trainer.net,
                 trainer.loader,
                 trainer.task.inputs,
+                augment=trainer.augment,
                 epoch=epoch,
                 num_batches=cfg.BN.NUM_BATCHES_PRECISE,
                 device=trainer.device,
@@ -98,18 +102,19 @@ def train_epoch(
     loader, position = trainer.loader, trainer.position
     total = len(loader)
     loader.set_position(epoch, position.batch)
+    batches = ToDevice(loader, trainer.device)
     clock = Clock()
     last = started = clock.snapshot()
     logged = position.batch
     title = f"epoch {epoch + 1}/{cfg.SOLVER.MAX_EPOCH}"
     with Progress(title, total, start=position.batch, shown=dist.is_main()) as progress:
-        for i, batch in enumerate(clock.batches(loader), position.batch):
+        for i, batch in enumerate(clock.batches(batches), position.batch):
             bad.add(batch.bad, seen=len(batch) + len(batch.bad), epoch=epoch)
             shown: dict[str, str] = {}
             lr = trainer.schedule(epoch + i / total)
             if len(batch):  # or nothing in it could be read, and there is nothing to learn from
                 _step(trainer, cfg, batch, lr, epoch=epoch, index=i)
-            clock.update(len(batch) * dist.world_size())
+            clock.update(len(batch) * dist.world_size(), batch.cost)
             position.epoch, position.batch = epoch, i + 1
             due = (i + 1) % cfg.LOG_PERIOD == 0 or i + 1 == total
             if due and trainer.window_means.count:
@@ -134,11 +139,15 @@ def train_epoch(
     speed = Speed.between(started, clock.snapshot())
     record = _epoch_record(trainer, cfg, speed, epoch=epoch)
     journal.write(record, step=(epoch + 1) * total)
-    LOGGER.info("epoch %d: %s", epoch + 1, speed.verdict(cfg.DATA_LOADER.NUM_WORKERS))
+    LOGGER.info("epoch %d: %s", epoch + 1, _verdict(speed, loader, cfg))
+
+
+def _verdict(speed: Speed, loader: TrainLoader, cfg: Any) -> str:
+    return speed.verdict(loader.num_workers * max(cfg.NUM_GPUS, 1), usable_cores())
 
 
 def _step(trainer: Trainer, cfg: Any, batch: Any, lr: float, *, epoch: int, index: int) -> None:
-    batch = batch.to(trainer.device, non_blocking=True)
+    batch = trainer.augment(batch)
     seed = seed_from_key(cfg.RNG_SEED, "step", epoch, index, dist.rank())
     try:
         out = trainer.stepper(batch, lr, seed=seed)

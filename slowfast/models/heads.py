@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from slowfast.models.input_spec import check_count
 from slowfast.ops.norm import Norm
 
 Size = tuple[int, int, int]  # T, H, W
@@ -158,7 +158,14 @@ class TransformerHead(nn.Module):
 
 def check_num_classes(value: object) -> None:
     """Raise ValueError if a head cannot have so many classes."""
-    check_count(value, "num_classes (MODEL.NUM_CLASSES)")
+    try:
+        count = operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        count = 0
+    if isinstance(value, bool) or count < 1:
+        raise ValueError(
+            f"num_classes (MODEL.NUM_CLASSES) is {value!r}, expected a whole number from 1"
+        )
 
 
 def head_act(name: str) -> nn.Module:

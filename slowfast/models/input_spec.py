@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+
+from slowfast.models.limits import check_whole
 
 
 @dataclass(frozen=True)
@@ -21,13 +22,15 @@ class InputSpec:
     boxes: bool = False  # whether a call needs boxes
 
     def __post_init__(self) -> None:
-        for what, values in (
-            ("in_channels (DATA.INPUT_CHANNEL_NUM)", self.channels),
-            ("num_frames (DATA.NUM_FRAMES)", self.frames),
-            ("crop_size (DATA.TRAIN_CROP_SIZE)", (self.size,)),
-        ):
-            for value in values:
-                check_count(value, what)
+        for channels, frames in zip(self.channels, self.frames, strict=True):
+            check_whole(in_channels=channels, num_frames=frames)
+        check_whole(crop_size=self.size)
+        less = max(self.downscale, default=1)
+        if self.size % less:
+            raise ValueError(
+                f"crop_size is {self.size}, but must be a multiple of {less}: frames of the Fast "
+                f"pathway are {less} times smaller"
+            )
 
     def check(self, pathways: Sequence[Tensor], *, alpha: int | None = None) -> None:
         """Raise ValueError unless `pathways` fit; `alpha`: Fast frames per Slow frame."""
@@ -42,11 +45,18 @@ class InputSpec:
                 "pass a list with one tensor (N, C, T, H, W) a pathway, Slow before Fast"
             )
         for p, (clip, channels) in enumerate(zip(pathways, self.channels, strict=True)):
+            if not isinstance(clip, Tensor) or not clip.is_floating_point():
+                raise ValueError(
+                    f"pathway {p}: expected a tensor of floating point numbers, got "
+                    f"{getattr(clip, 'dtype', type(clip).__name__)}; for bytes from a decoder: "
+                    "(clip.float() / 255 - mean) / std"
+                )
             if clip.ndim != 5 or clip.shape[1] != channels:
                 raise ValueError(
                     f"pathway {p}: expected (N, {channels}, T, H, W), got {tuple(clip.shape)}"
                     "; the number of channels is set by DATA.INPUT_CHANNEL_NUM (in_channels)"
                 )
+        self._compare(pathways)
         if alpha is not None:
             slow, fast = (clip.shape[2] for clip in pathways)
             if fast != alpha * slow:
@@ -59,28 +69,32 @@ class InputSpec:
         """Height and width of clips: `size` if it is given, else what the network is built for."""
         if size is None:
             return self.size
-        check_count(size, "the size of clips in pixels")
+        check_whole(size=size)
         return size
+
+    def _compare(self, pathways: Sequence[Tensor]) -> None:
+        """Raise ValueError unless all pathways see the same pictures of the same clips."""
+        count, _, _, *sides = pathways[0].shape
+        for p, clip in enumerate(pathways[1:], start=1):
+            less = self.downscale[p] if self.downscale else 1
+            expected = [count, *(side // less for side in sides)]
+            found = [clip.shape[0], *clip.shape[3:]]
+            if expected != found:
+                raise ValueError(
+                    f"pathway {p}: expected {expected[0]} clips of {expected[1]}x{expected[2]} "
+                    f"pixels beside {count} of {sides[0]}x{sides[1]} in pathway 0, got {found[0]} "
+                    f"of {found[1]}x{found[2]}"
+                )
 
     def example(self, batch: int = 1, *, size: int | None = None) -> list[Tensor]:
         """Random clips in [0, 1) of the right shape; `size`: another height and width."""
-        check_count(batch, "the number of clips")
+        check_whole(batch=batch)
         side = self.side(size)
         downscale = self.downscale or (1,) * len(self.frames)
         return [
             torch.rand(batch, channels, frames, side // less, side // less)
             for channels, frames, less in zip(self.channels, self.frames, downscale, strict=True)
         ]
-
-
-def check_count(value: object, what: str) -> None:
-    """Raise ValueError unless `value`, which is `what`, is a whole number from 1."""
-    try:
-        count = operator.index(value)  # type: ignore[arg-type]
-    except TypeError:
-        count = 0
-    if isinstance(value, bool) or count < 1:
-        raise ValueError(f"{what} is {value!r}, expected a whole number from 1")
 
 
 def example_input(net: nn.Module, batch: int = 1, *, size: int | None = None) -> list[Tensor]:

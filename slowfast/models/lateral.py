@@ -30,10 +30,10 @@ class Lateral:
                 f"SLOWFAST.ALPHA is {self.alpha} and SLOWFAST.FUSION_CONV_CHANNEL_RATIO is "
                 f"{self.ratio}; both must be at least 1"
             )
-        if self.kernel % 2 == 0:
+        if self.kernel < 1 or self.kernel % 2 == 0:
             raise ValueError(
-                f"SLOWFAST.FUSION_KERNEL_SZ is {self.kernel}, but must be odd, so that the fused "
-                "frames stay aligned with the Slow ones"
+                f"SLOWFAST.FUSION_KERNEL_SZ is {self.kernel}, but must be odd and at least 1, so "
+                "that the fused frames stay aligned with the Slow ones"
             )
         if self.fusion not in FUSIONS:
             near = difflib.get_close_matches(self.fusion, FUSIONS, n=1, cutoff=0.3)

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from slowfast.models.heads import TransformerHead
 from slowfast.models.input_spec import InputSpec
+from slowfast.models.limits import check_above_zero
 from slowfast.models.mvit_block import Blocks
 from slowfast.models.mvit_options import (
     Positions,
@@ -310,6 +311,11 @@ def mvit(
     kinds = ("none", "space", "space_time")
     if relative_positions not in kinds:
         raise ValueError(f"relative_positions is {relative_positions!r}; use {', '.join(kinds)}")
+    if not isinstance(reversible, ReversibleOptions | None):
+        raise ValueError(
+            f"reversible is {reversible!r}, but must be ReversibleOptions(...) or None"
+        )
+    check_above_zero(mlp_ratio=mlp_ratio)
     image = len(patch_kernel) == 2
     roi = roi_options(detection, RoIOptions(stride=32))
     options = TransformerOptions(

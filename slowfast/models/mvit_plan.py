@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from slowfast.models.limits import check_count, check_share, check_whole
 from slowfast.models.mvit_block import BlockSpec
 from slowfast.ops.conv import round_width
 from slowfast.ops.pooling_attention import Window, window_for_stride
@@ -35,6 +36,10 @@ class Growth:
     in_attention: bool = False
     drop_path: float = 0.1
 
+    def __post_init__(self) -> None:
+        check_whole(depth=self.depth, dim=self.dim, heads=self.heads)
+        check_share(drop_path=self.drop_path)
+
 
 @dataclass(frozen=True)
 class Pools:
@@ -51,6 +56,12 @@ class Pools:
     q_stride: Rows = ()
     kv_stride: Rows = ()
     kv_stride_adaptive: Sequence[int] | None = None
+
+    def __post_init__(self) -> None:
+        if self.kernel is not None:
+            check_count(3, "T, H, W", pool_kernel=self.kernel)
+        if self.kv_stride_adaptive is not None:
+            check_count(3, "T, H, W", pool_kv_stride_adaptive=self.kv_stride_adaptive)
 
 
 def plan_blocks(growth: Growth, pools: Pools, grid: Grid) -> list[BlockSpec]:
@@ -100,8 +111,8 @@ def adaptive_strides(first: Sequence[int], windows_q: Sequence[Window | None]) -
     return rows
 
 
-def factors_by_block(rows: Rows, key: str, depth: int) -> dict[int, Sequence[float]]:
-    """Block -> the rest of its row."""
+def values_by_block(rows: Rows, key: str, depth: int, columns: int) -> dict[int, Sequence[float]]:
+    """Block -> the rest of its row, ``columns`` numbers above 0."""
     found: dict[int, Sequence[float]] = {}
     for row in rows:
         block = int(row[0])
@@ -109,6 +120,10 @@ def factors_by_block(rows: Rows, key: str, depth: int) -> dict[int, Sequence[flo
             raise ValueError(
                 f"{key} has a row {list(row)} for block {row[0]}, but the blocks are numbered "
                 f"0 to {depth - 1} (MVIT.DEPTH {depth})"
+            )
+        if len(row) != 1 + columns or min(row[1:]) <= 0:
+            raise ValueError(
+                f"{key} has a row {list(row)}; expected the block and {columns} number(s) above 0"
             )
         if block in found:
             raise ValueError(f"{key} has two rows for block {block}; give one a block")
@@ -118,8 +133,8 @@ def factors_by_block(rows: Rows, key: str, depth: int) -> dict[int, Sequence[flo
 
 def _widths_and_heads(growth: Growth) -> tuple[list[int], list[int]]:
     """Channels before each block and after the last; heads of each block."""
-    dim_mul = factors_by_block(growth.dim_mul, "MVIT.DIM_MUL", growth.depth)
-    head_mul = factors_by_block(growth.head_mul, "MVIT.HEAD_MUL", growth.depth)
+    dim_mul = values_by_block(growth.dim_mul, "MVIT.DIM_MUL", growth.depth, 1)
+    head_mul = values_by_block(growth.head_mul, "MVIT.HEAD_MUL", growth.depth, 1)
     if 0 in dim_mul and not growth.in_attention:
         raise ValueError(
             "MVIT.DIM_MUL has a row for block 0, before which nothing can grow; set "
@@ -150,7 +165,7 @@ def _widths_and_heads(growth: Growth) -> tuple[list[int], list[int]]:
 
 def _windows(rows: Rows, key: str, depth: int, kernel: Sequence[int] | None) -> list[Window | None]:
     windows: list[Window | None] = [None] * depth
-    for block, values in factors_by_block(rows, key, depth).items():
+    for block, values in values_by_block(rows, key, depth, 3).items():
         if any(value != int(value) or value < 1 for value in values):
             raise ValueError(
                 f"{key} has the strides {list(values)} for block {block}; they are whole numbers "

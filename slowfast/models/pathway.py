@@ -10,6 +10,7 @@ from typing import Literal
 from torch import nn
 
 from slowfast.models.heads import Size
+from slowfast.models.limits import check_count, check_whole
 from slowfast.models.res_block import BasicBlock, Bottleneck
 from slowfast.models.res_stage import StageSpec
 from slowfast.models.temporal_kernels import Basis, block_kernels
@@ -42,6 +43,15 @@ class Pathway:
     downscale: int = 1  # its frames are this many times smaller than the clip's
 
     def __post_init__(self) -> None:
+        check_whole(width=self.width, time_pool=self.time_pool, fast_downscale=self.downscale)
+        check_count(4, "s2 to s5", nonlocal_after=self.nonlocal_after)
+        if self.temporal is not None:
+            check_count(4, "s2 to s5", temporal_blocks=self.temporal)
+        check_count(
+            2, "the stem's convolution and its pool", stem_time_strides=self.stem_time_strides
+        )
+        for stride in self.stem_time_strides:
+            check_whole(stem_time_strides=stride)
         if not self.stem_pool and self.stem_time_strides[1] != 1:
             raise ValueError(
                 f"RESNET.STEM_TIME_STRIDES is {list(self.stem_time_strides)}, but this MODEL.ARCH "

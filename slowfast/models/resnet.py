@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from fvcore.common.config import CfgNode
 
+from slowfast.models.limits import check_whole
 from slowfast.models.pathway import BlockOptions, Pathway
 from slowfast.models.roi_head import RoIOptions, roi_options
 from slowfast.models.separated import SEPARATED, separated
@@ -68,6 +69,7 @@ def resnet(
     Shape: `net([clip])`, clip (N, in_channels, T, H, W) -> (N, num_classes);
         for detection `net([clip], boxes)`, boxes (M, 5) -> (M, num_classes).
     """
+    check_whole(beta_inv=beta_inv, num_frames=num_frames)
     shrink = beta_inv if arch == "fast" else 1
     pathway = Pathway(
         basis_of(arch),

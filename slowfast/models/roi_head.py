@@ -13,6 +13,7 @@ from torchvision.ops import roi_align
 from slowfast.log import LOGGER
 from slowfast.models.heads import head_act
 
+FAR = 1e5  # pixels; no corner of a box is that far out
 BOXES = "a float tensor (M, 5): index of the clip in the batch, x1, y1, x2, y2 in pixels"
 
 
@@ -41,6 +42,8 @@ def roi_options(detection: bool | RoIOptions, default: RoIOptions) -> RoIOptions
     """The options that a constructor's `detection` asks for; None: classify clips."""
     if isinstance(detection, RoIOptions):
         return detection
+    if not isinstance(detection, bool):
+        raise ValueError(f"detection is {detection!r}, but must be True, False or RoIOptions(...)")
     return default if detection else None
 
 
@@ -128,16 +131,26 @@ def check_boxes(boxes: Tensor | None, *, clips: int) -> Tensor:
             f"this network classifies boxes: call net(pathways, boxes) with boxes {BOXES}; or "
             "build one for whole clips (DETECTION.ENABLE False)"
         )
-    if boxes.ndim != 2 or boxes.shape[1] != 5:
-        raise ValueError(f"boxes: expected {BOXES}, got {tuple(boxes.shape)}")
-    readable = boxes.device.type == "cpu" and not torch.compiler.is_compiling()
-    if readable and len(boxes):
-        # RoIAlign would read whatever lies beside the features.
-        low, high = boxes[:, 0].min().item(), boxes[:, 0].max().item()
-        if low < 0 or high >= clips:
-            wrong = low if low < 0 else high
-            raise ValueError(
-                f"boxes: the first column is the index of the clip, from 0 to {clips - 1} in a "
-                f"batch of {clips}, got {wrong:g}"
-            )
+    if not isinstance(boxes, Tensor) or boxes.ndim != 2 or boxes.shape[1] != 5:
+        found = tuple(boxes.shape) if isinstance(boxes, Tensor) else type(boxes).__name__
+        raise ValueError(f"boxes: expected {BOXES}, got {found}")
+    if boxes.device.type == "cpu" and not torch.compiler.is_compiling():
+        _check_values(boxes, clips)
     return boxes
+
+
+def _check_values(boxes: Tensor, clips: int) -> None:
+    """RoIAlign would read whatever lies beside the features, or ask for endless memory."""
+    clip, corners = boxes[:, 0], boxes[:, 1:]
+    wrong = clip[(clip < 0) | (clip >= clips) | (clip != clip.floor())]
+    if len(wrong):
+        raise ValueError(
+            f"boxes: the first column is the index of the clip, from 0 to {clips - 1} in a "
+            f"batch of {clips}, got {wrong[0].item():g}"
+        )
+    wrong = corners[~(corners.abs() < FAR)]  # NaN is not below anything
+    if len(wrong):
+        raise ValueError(
+            f"boxes: expected corners in pixels, got {wrong[0].item():g}; scale boxes to the crop "
+            "and leave out those that are not finite"
+        )

@@ -10,6 +10,7 @@ from fvcore.common.config import CfgNode
 
 from slowfast.models.heads import Size
 from slowfast.models.lateral import Lateral
+from slowfast.models.limits import check_count, check_whole
 from slowfast.models.pathway import BlockOptions, Pathway
 from slowfast.models.roi_head import RoIOptions, roi_options
 from slowfast.models.settings_from_cfg import (
@@ -78,7 +79,11 @@ def slowfast(
         -> (N, num_classes); for detection `net([slow, fast], boxes)`, boxes (M, 5)
         -> (M, num_classes).
     """
-    slow_in, fast_in = (in_channels,) * 2 if isinstance(in_channels, int) else in_channels
+    check_whole(beta_inv=beta_inv, num_frames=num_frames)
+    if isinstance(in_channels, int):
+        in_channels = (in_channels, in_channels)
+    check_count(2, "Slow, Fast", in_channels=in_channels)
+    slow_in, fast_in = in_channels
     depths = stage_depths(depth, stage_blocks)
     slow = Pathway(
         SLOW,

@@ -29,6 +29,9 @@ SINGLE_PATHWAY: dict[str, Basis] = {
 # Max pool in time after s2 (1711.07971, Table 1: C2D and I3D halve the frames there).
 TIME_POOL = {"c2d": 2, "i3d": 2}
 
+# MODEL.ARCH of networks that are no ResNets -> their MODEL.MODEL_NAME.
+OTHER_FAMILIES = {"x3d": "X3D", "mvit": "MViT"}
+
 STAGE_DEPTHS = {18: (2, 2, 2, 2), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
 
 
@@ -39,6 +42,10 @@ def basis_of(arch: str) -> Basis:
         ValueError: there is no such architecture; the nearest names are given.
     """
     if arch not in SINGLE_PATHWAY:
+        if arch in OTHER_FAMILIES:
+            raise ValueError(
+                f"MODEL.ARCH {arch!r} is no ResNet; set MODEL.MODEL_NAME {OTHER_FAMILIES[arch]}"
+            )
         near = difflib.get_close_matches(arch, SINGLE_PATHWAY, n=2, cutoff=0.4)
         hint = f"; did you mean {' or '.join(near)}?" if near else ""
         raise ValueError(

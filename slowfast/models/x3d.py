@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from slowfast.models.heads import X3DHead
 from slowfast.models.input_spec import InputSpec
+from slowfast.models.limits import check_above_zero
 from slowfast.models.res_block import Bottleneck
 from slowfast.models.res_stage import ResStage, StageSpec
 from slowfast.models.roi_head import RoIOptions, RoIPool, roi_options
@@ -64,12 +65,13 @@ class X3D(nn.Module):
         recompute: bool = False,
     ) -> None:
         super().__init__()
+        check_above_zero(width=width, depth=depth, bottleneck=bottleneck)
         head = head or HeadOptions()
         self.input_spec = InputSpec(
             (in_channels,), (num_frames,), crop_size, boxes=head.roi is not None
         )
-        dim_in = round_width(dim_c1, width)
-        base = round_width(dim_c1, 2, divisor=8) if scale_res2 else dim_c1
+        dim_in = rounded(dim_c1 * width)
+        base = rounded(2 * dim_c1) if scale_res2 else dim_c1
         specs = _stage_specs(dim_in, base, width, depth, bottleneck, channelwise)
         branch = partial(_branch, norm=norm, inplace=inplace)
         self.s1 = VideoStem([X3DStem(in_channels, dim_in, 5, norm=norm, inplace=inplace)])
@@ -92,18 +94,23 @@ class X3D(nn.Module):
         return self.head(x, boxes)
 
 
+def rounded(width: float) -> int:
+    """The multiple of 8 next to a number of channels."""
+    return round_width(width, 1, min_width=8, divisor=8)
+
+
 def _stage_specs(
     dim_in: int, base: int, width: float, depth: float, bottleneck: float, channelwise: bool
 ) -> list[StageSpec]:
     """s2 to s5; `base` is the width of s2 before `width` expands it."""
     specs = []
     for blocks in BLOCKS:
-        dim_out = round_width(base, width)
-        inner = int(bottleneck * dim_out)
+        dim_out = rounded(base * width)
+        inner = max(int(bottleneck * dim_out), 1)
         kernels = (3,) * math.ceil(depth * blocks)
         groups = inner if channelwise else 1
         specs.append(StageSpec(dim_in, inner, dim_out, kernels, stride=2, groups=groups))
-        dim_in, base = dim_out, round_width(base, 2, divisor=8)
+        dim_in, base = dim_out, rounded(2 * base)
     return specs
 
 

@@ -46,7 +46,8 @@ def create_model(name: str, *, num_classes: int | None = None, **changes: Any) -
         >>> scores = net(example_input(net))  # (1, 12)
 
     Names that end in `_ava` classify boxes: `net(pathways, boxes)` with boxes (M, 5), the index
-    of the clip and x1, y1, x2, y2 in pixels, gives (M, num_classes).
+    of the clip and x1, y1, x2, y2 in pixels, gives (M, num_classes). Those of R50 are of the
+    recipes AVA/*_SHORT; for weights of AVA/c2 pass `detection=RoIOptions(aligned=False)`.
 
     Args:
         name: e.g. "slowfast_r50_8x8", "slow_r101_8x8", "i3d_nln_r50_8x8".
@@ -159,7 +160,8 @@ def _ava_entries() -> dict[str, Entry]:
     boxes = {"num_classes": 80, "head_act": "sigmoid", "detection": True}
     r101 = {"depth": 101, "temporal_blocks": R50_TEMPORAL, "nonlocal_after": NLN_R101}
     r101 |= {"nonlocal_pool": (2, 2, 2), "fusion_kernel": 5}
-    # The published weights were learned without the shift of half a feature.
+    # Weights of recipes in AVA/c2 were learned without the shift of half a feature, those of
+    # AVA/*_SHORT with it; R101 has the former alone.
     r101 |= {**boxes, "detection": RoIOptions(aligned=False)}
     return {
         "slow_r50_4x16_ava": Entry(resnet, {"num_frames": 4, **boxes}),

@@ -17,10 +17,12 @@ def run_block(block: nn.Module, x: Tensor, *more: Any, recompute: bool) -> Tenso
 
     A call and not a wrapper module, so that the keys of the state dict stay what they are. The
     second forward leaves the running statistics of batch norm alone, or each batch would count
-    twice.
+    twice; a compiled one does by itself.
     """
     if not (recompute and block.training and torch.is_grad_enabled()):
         return block(x, *more)  # type: ignore[no-any-return]
+    if torch.compiler.is_compiling():  # which takes no such contexts
+        return checkpoint(block, x, *more, use_reentrant=False)  # type: ignore[no-any-return]
     return checkpoint(  # type: ignore[no-any-return]
         block,
         x,

@@ -38,7 +38,7 @@ class Classification:
         logits = model(self.inputs(batch.clips))
         out = {"loss": self.criterion(logits.float(), batch.labels)}
         with torch.no_grad():
-            hits = topk_correct(logits, batch.labels, self.top_k)
+            hits = topk_correct(logits, _dominant(batch.labels), self.top_k)
             for k, correct in zip(self.top_k, hits, strict=True):
                 out[f"top{k}_err"] = 100 * (1 - correct / len(batch))
         return out
@@ -48,6 +48,11 @@ class Classification:
 
     def evaluator(self) -> TopKErrors:
         return TopKErrors(self.top_k)
+
+
+def _dominant(labels: Tensor) -> Tensor:
+    """Classes (N,) of labels (N,), or those with the largest share of (N, K): mixed clips."""
+    return labels.argmax(1) if labels.ndim == 2 else labels
 
 
 class TopKErrors:

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from PIL import Image
 from torch import Tensor
 
-from slowfast.data.readers.pyav import open_video
+from slowfast.data.readers.source import open_source
+from slowfast.data.record import Record
 
 LONG_SIDE = 200  # pixels at most; smaller videos keep their size
 MAX_FRAMES = 32
@@ -29,12 +30,12 @@ class Preview:
 
 
 def preview(path: str | os.PathLike[str]) -> Preview:
-    """Animate a video: all frames of a short one, else evenly spaced ones.
+    """Animate a video, however it is kept: all frames of a short one, else evenly spaced ones.
 
     Raises:
         ValueError: the file is not there or is not a video that can be decoded.
     """
-    with open_video(path) as source:
+    with open_source(Record(os.fspath(path))) as source:
         count, fps = int(source.num_frames), float(source.fps)
         step = max(1, -(-count // MAX_FRAMES), round(MIN_STEP * fps) if count > MAX_FRAMES else 1)
         indices = list(range(0, count, step))

@@ -8,6 +8,7 @@ import pytest
 import simplejson
 import torch
 
+from slowfast.cli import benchmark_data
 from slowfast.cli.benchmark import main
 
 CONFIG = str(Path(__file__).parents[2] / "configs" / "Motions" / "SLOWFAST_TINY.yaml")
@@ -19,16 +20,28 @@ def rows(capsys: pytest.CaptureFixture[str], *line: str) -> list[dict]:
 
 
 def test_data_compares_items_with_a_plain_decode(
-    motions: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    motions: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     video = next((motions / "test").rglob("*.mp4"))
     (tmp_path / "videos").mkdir()
     (tmp_path / "videos" / "a.mp4").write_bytes(video.read_bytes())
-    plain, train, test = rows(capsys, "data", "--videos", str(tmp_path / "videos"))
+    monkeypatch.setattr(benchmark_data, "LONG_LIST", 40_000)
+    table = rows(capsys, "data", "--videos", str(tmp_path / "videos"))
+    by_name = {row["what"]: row for row in table}
+    plain = by_name["plain decode of all frames"]
     assert plain["ratio"] == 1
-    assert train["mb_to_device"] == pytest.approx(16 * 48 * 48 * 3 / 1e6)
-    assert test["what"] == "test item, 30 views"
+    rgb, strict = by_name["training item, rgb"], by_name["training item, strict"]
+    assert rgb["mb_to_device"] == pytest.approx(16 * 48 * 48 * 3 / 1e6)
+    assert strict["mb_to_device"] == 4 * rgb["mb_to_device"]
+    assert by_name["training item, yuv"]["mb_to_device"] < rgb["mb_to_device"]
+    test = by_name["test item, 30 views, rgb"]
     assert test["ratio"] == pytest.approx(test["ms"] / plain["ms"])
+    assert by_name["worker, list of 40,000 videos"]["mb_memory"] < 2
+    for rival in ("decord", "torchcodec", "OpenCV"):
+        assert "ms" in by_name[rival] or by_name[rival]["missing"]
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ from slowfast.cli.main import COMMANDS, main
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_help_says_what_the_commands_file_says(name: str) -> None:
-    text = import_module(f"slowfast.cli.{name}").__doc__ or ""
+    text = import_module(f"slowfast.cli.{name.replace('-', '_')}").__doc__ or ""
     assert COMMANDS[name] == text.strip().splitlines()[0]
 
 

@@ -46,7 +46,7 @@ STEPWISE = CONFIGS / "Kinetics" / "SLOWFAST_8x8_R50_stepwise.yaml"
         (SLOWFAST, "MODEL.MODEL_NAME ResNt", r"must be one of .*Did you mean ResNet"),
         (SLOWFAST, "MODEL.ARCH slowfst", "MODEL.ARCH is 'slowfst'.*Did you mean slowfast"),
         (SLOWFAST, "TRAIN.DATASET kinetcs", "TRAIN.DATASET is 'kinetcs'.*Did you mean kinetics"),
-        (SLOWFAST, "TEST.DATASET SSV2", "TEST.DATASET is 'SSV2', but .*Did you mean ssv2"),
+        (SLOWFAST, "TEST.DATASET SSV3", "TEST.DATASET is 'SSV3', but .*Did you mean ssv2"),
         (SLOWFAST, "MODEL.MODEL_NAME ResNet", "'ResNet' has one pathway, but MODEL.ARCH is 'slowf"),
         (SLOWFAST, "MODEL.ARCH slow", "'SlowFast' has two pathways, but MODEL.ARCH is 'slow'. Set"),
         (SLOW, "MODEL.MODEL_NAME SlowFast MODEL.ARCH fast", "has two pathways, but MODEL.ARCH is"),

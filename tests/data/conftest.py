@@ -122,3 +122,9 @@ def turn_video() -> Callable[[Path, tuple[int, int, int, int]], Path]:
 def read_numbers() -> Callable[[Tensor], list[int]]:
     """(F, H, W, 3) -> which frame each of them is."""
     return numbers_of
+
+
+@pytest.fixture(scope="session")
+def draw_number() -> Callable[..., np.ndarray]:
+    """number, width, height -> a picture that shows it."""
+    return draw

@@ -21,7 +21,7 @@ from slowfast.data.readers.source import open_source
 from slowfast.data.readers.video_error import VideoError
 from slowfast.data.record import Record
 from slowfast.data.sampling import RandomClip, UniformClips
-from slowfast.data.transforms.spatial import RandomShortSideCrop, resize, uniform_crop
+from slowfast.data.transforms.spatial import CropPlan, RandomShortSideCrop, resize, uniform_crop
 from slowfast.data.view import all_views
 
 
@@ -89,7 +89,11 @@ def test_test_views_are_the_plain_ones(videos: list[Path]) -> None:
 
 def test_a_single_crop_is_central(videos: list[Path]) -> None:
     sample = sample_of(dataset(videos, uniform_views(views=all_views(2, 1)))[0])
-    assert sample.offsets.tolist() == [[0, 12], [0, 12]]
+    assert sample.offsets.tolist() == [[0, 0], [0, 0]]
+    with open_video(videos[0]) as source:
+        first = resize(source.read([0]), (48, 72))
+    # Only what the crops show is kept of a frame.
+    assert torch.equal(sample.frames[:1], first[:, :, 12:60])
 
 
 def counting(opened: list[str]) -> Callable[..., Any]:
@@ -128,7 +132,7 @@ class _Whole:
     """Crops nothing: the test frames are scaled to a square that shows all of them."""
 
     def __call__(self, height: int, width: int, generator: torch.Generator) -> Any:
-        return lambda frames: resize(frames, (64, 64))
+        return CropPlan((0, 0, height, width), (64, 64), 0, 0, 64)
 
 
 def test_a_batch_holds_every_clip(videos: list[Path]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 import torch
 
 from slowfast.data.sampling import (
+    ClipSpacing,
     RandomClip,
     UniformClips,
     clip_span,
@@ -100,3 +102,32 @@ def test_views_are_numbered_clip_by_clip() -> None:
     views = all_views(10, 3)
     assert [view.id for view in views] == list(range(30))
     assert (views[7].clip, views[7].crop) == (2, 1)
+
+
+def test_clips_keep_their_distance() -> None:
+    """Distance is from the last frame of one clip to the first of the next."""
+    spacing = ClipSpacing(10, 40)
+    orders = set()
+    for i in range(50):
+        generators = [generator_for(i, c) for c in range(3)]
+        clips = spacing(RandomClip(8, 2), 300, 30.0, generators)
+        ends = sorted((int(c[0]), int(c[-1])) for c in clips)
+        gaps = [b[0] - a[1] for a, b in pairwise(ends)]
+        assert all(10 <= gap <= 40 for gap in gaps), gaps
+        orders.add(tuple(int(c[0]) < int(clips[0][0]) for c in clips[1:]))
+    assert len(orders) > 2  # the first clip of a sample is not always the earliest
+
+
+def test_without_limits_the_first_draw_is_taken() -> None:
+    sampler = RandomClip(8, 2)
+    drawn = ClipSpacing()(sampler, 300, 30.0, [generator_for(1), generator_for(2)])
+    for clip, seed in zip(drawn, (1, 2), strict=True):
+        assert torch.equal(clip, sampler(300, 30.0, generator_for(seed)))
+
+
+def test_a_video_too_short_for_the_distance_gives_the_nearest() -> None:
+    """Clips of 16 frames in 40: at most 40 - 32 + 1 = 9 frames apart."""
+    generators = [generator_for(i) for i in range(2)]
+    clips = ClipSpacing(low=100)(RandomClip(8, 2), 40, 30.0, generators)
+    first, second = sorted((int(c[0]), int(c[-1])) for c in clips)
+    assert second[0] - first[1] >= 7

@@ -47,12 +47,27 @@ def test_clock_tells_waiting_from_working() -> None:
 
 
 @pytest.mark.parametrize(
-    ("share", "words"),
-    [(0.62, "the input is the limit: 62% .*NUM_WORKERS is 3"), (0.05, "the network is the limit")],
+    ("share", "busy", "workers", "words"),
+    [
+        (0.62, 0.9, 3, r"decoding is the limit: 62% .*\(3 workers on 4 cores\). More workers"),
+        (0.62, 0.9, 4, r"decoding is the limit: .*\(4 workers on 4 cores\). More cores"),
+        (0.62, 0.1, 1, r"disk is the limit: 62% .* 90% of theirs \(1 worker on 4 cores\)"),
+        (0.62, 0.1, 9, r"decoding is the limit"),  # they wait for each other, not for a disk
+        (0.05, 0.1, 3, r"the network is the limit \(5%"),
+    ],
 )
-def test_verdict_names_the_limit(share: float, words: str) -> None:
-    verdict = Speed(seconds=1.0, data_wait=share, clips_per_s=1.0).verdict(workers=3)
-    assert re.search(words, verdict)
+def test_verdict_names_the_limit(share: float, busy: float, workers: int, words: str) -> None:
+    speed = Speed(seconds=1.0, data_wait=share, clips_per_s=1.0, busy=busy)
+    assert re.search(words, speed.verdict(workers, cores=4))
+
+
+def test_the_cost_of_reading_is_added_up() -> None:
+    clock = Clock()
+    start = clock.snapshot()
+    clock.update(2, (3.0, 1.0))
+    clock.update(2, (1.0, 1.0))
+    assert Speed.between(start, clock.snapshot()).busy == 0.5
+    assert Speed.between(start, start).busy == 1
 
 
 @pytest.mark.parametrize(

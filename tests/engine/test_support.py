@@ -56,6 +56,13 @@ def test_what_changes_nothing_is_a_line_in_the_log(key: str, tmp_path: Path) -> 
     assert "which changes nothing here: " in warnings[0]
 
 
+def test_compiled_reversible_blocks_are_warned_of(tmp_path: Path) -> None:
+    keys = {"MODEL.COMPILE": True, "MVIT.REV.ENABLE": True, "OUTPUT_DIR": str(tmp_path)}
+    open_run(with_values(get_cfg(), keys)).close()
+    (warning,) = (line for line in _log(tmp_path) if "[WARNING]" in line)
+    assert "MVIT.REV.ENABLE is True, which changes no memory here" in warning
+
+
 def test_a_plain_run_has_no_warning(tmp_path: Path) -> None:
     open_run(with_values(get_cfg(), {"OUTPUT_DIR": str(tmp_path)})).close()
     assert not [line for line in _log(tmp_path) if "[WARNING]" in line]

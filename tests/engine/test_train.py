@@ -101,8 +101,8 @@ def test_sigterm_saves_this_very_step(tiny: list[str], tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("MIXUP.ENABLE", "True", r"MIXUP\.ENABLE is True, which this version cannot do yet"),
         ("MULTIGRID.LONG_CYCLE", "True", r"MULTIGRID\.LONG_CYCLE is True"),
+        ("DATA.MULTI_LABEL", "True", r"DATA\.MULTI_LABEL is True, which this version cannot do"),
         ("NUM_GPUS", "64", r"NUM_GPUS is 64, but PyTorch finds \d+ CUDA device"),
         ("MODEL.LOSS_FUNC", "contrastive_loss", r"MODEL\.LOSS_FUNC is 'contrastive_loss'"),
         ("TRAIN.AMP_DTYPE", "int8", "TRAIN.AMP_DTYPE"),

@@ -54,10 +54,10 @@ def test_bfloat16_and_channels_last(family: nn.Module) -> None:
     clips = [c.bfloat16().to(memory_format=torch.channels_last_3d) for c in call.pathways]
     pure = half(clips, *call.args[1:])
     assert pure.dtype == torch.bfloat16
-    torch.testing.assert_close(pure.float(), expected, rtol=0, atol=0.05)
+    torch.testing.assert_close(pure.float(), expected, rtol=0, atol=0.08)
     with torch.autocast("cpu", torch.bfloat16):
         mixed = family(*call.args)
-    torch.testing.assert_close(mixed.float(), expected, rtol=0, atol=0.05)
+    torch.testing.assert_close(mixed.float(), expected, rtol=0, atol=0.08)
 
 
 @pytest.mark.slow

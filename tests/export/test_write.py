@@ -157,5 +157,5 @@ def test_a_place_that_takes_no_files_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("size", [0, -8])
 def test_clips_of_no_size_are_an_error(size: int, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=f"the size of clips in pixels is {size}, expected"):
+    with pytest.raises(ValueError, match=f"size is {size}, but must be a whole number"):
         export_network(Means(), tmp_path / "a.pt2", file_format="torch_export", size=size)

@@ -148,6 +148,8 @@ def test_names_that_do_not_build(cfg_of: Any) -> None:
         build_model(cfg_of("SLOW_4x16_R50", MODEL__MODEL_NAME="SlowFast"))
     with pytest.raises(ValueError, match="a network with one pathway takes one of"):
         build_model(cfg_of("SLOWFAST_8x8_R50", MODEL__MODEL_NAME="ResNet"))
+    with pytest.raises(ValueError, match=r"'x3d' is no ResNet; set MODEL\.MODEL_NAME X3D"):
+        build_model(cfg_of("X3D_S", MODEL__MODEL_NAME="ResNet"))
 
 
 DETECTION = ("AVA/*.yaml", "AVA/c2/*.yaml", "contrastive_ssl/*_ava_*.yaml")

@@ -79,7 +79,14 @@ def test_widths_are_rounded_to_the_heads() -> None:
         ({"head_mul": [[1, 2], [1, 2]]}, {}, "MVIT.HEAD_MUL has two rows for block 1"),
         ({}, {"q_stride": [[9, 1, 2, 2]]}, "MVIT.POOL_Q_STRIDE has a row [9, 1, 2, 2] for block"),
         ({}, {"kv_stride": [[-1, 1, 2, 2]]}, "MVIT.POOL_KV_STRIDE has a row [-1, 1, 2, 2] for"),
-        ({}, {"q_stride": [[1, 1, 0, 2]]}, "MVIT.POOL_Q_STRIDE has the strides [1, 0, 2] for bl"),
+        ({}, {"q_stride": [[1, 1, 0, 2]]}, "MVIT.POOL_Q_STRIDE has a row [1, 1, 0, 2]; expected"),
+        ({}, {"q_stride": [[1, 1, 1.5, 2]]}, "MVIT.POOL_Q_STRIDE has the strides [1, 1.5, 2]"),
+        ({}, {"q_stride": [[1, 2, 2]]}, "has a row [1, 2, 2]; expected the block and 3 number(s)"),
+        (
+            {"dim_mul": [[1, -2.0]]},
+            {},
+            "MVIT.DIM_MUL has a row [1, -2.0]; expected the block and 1",
+        ),
         ({"dim": 100, "heads": 3}, {}, "block 0 has 100 channels for 3 heads, which must divide"),
         (
             {},

@@ -31,6 +31,18 @@ def test_order_of_blocks_and_shapes() -> None:
     assert fast.shape == (2, 8, 8, 4, 4)
 
 
+def test_recomputed_activations_change_nothing_when_compiled() -> None:
+    kept, recomputed = stage(), stage(recompute=True)
+    recomputed.load_state_dict(copy.deepcopy(kept.state_dict()))
+    clips = [torch.randn(2, 8, 2, 8, 8), torch.randn(2, 4, 8, 8, 8)]
+    for net in (kept, torch.compile(recomputed, backend="aot_eager", fullgraph=True)):
+        sum(x.square().sum() for x in net(clips)).backward()
+    for first, second in zip(kept.parameters(), recomputed.parameters(), strict=True):
+        torch.testing.assert_close(first.grad, second.grad)
+    for key, value in kept.state_dict().items():
+        torch.testing.assert_close(value, recomputed.state_dict()[key], msg=key)
+
+
 def test_recomputed_activations_change_nothing() -> None:
     """Gradients and running statistics are bit-identical; each batch counts once."""
     kept = stage()

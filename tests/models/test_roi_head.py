@@ -137,6 +137,14 @@ def test_boxes_that_cannot_be() -> None:
     for index in (2, -1):
         with pytest.raises(ValueError, match=rf"from 0 to 1 in a batch of 2, got {index}"):
             net(clips, boxes((index, 0, 0, 64, 64)))
+    for index in (0.5, float("nan")):
+        with pytest.raises(ValueError, match=rf"index of the clip, .* got {index}"):
+            net(clips, boxes((index, 0, 0, 64, 64)))
+    for corner in (float("nan"), float("inf"), -1e9):
+        with pytest.raises(ValueError, match=r"expected corners in pixels, got (nan|inf|-1e.09);"):
+            net(clips, boxes((0, 0, corner, 64, 64)))
+    with pytest.raises(ValueError, match=r"expected a float tensor .*, got list"):
+        net(clips, [[0, 0, 0, 64, 64]])
 
 
 def test_features_elsewhere_than_the_boxes_are_cut(monkeypatch: pytest.MonkeyPatch) -> None:

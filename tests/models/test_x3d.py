@@ -34,6 +34,24 @@ def test_blocks_and_gates() -> None:
     assert [b[0].branch2.c.out_channels for b in blocks.values()] == [24, 48, 96, 192]
 
 
+@pytest.mark.parametrize(
+    ("width", "expected"),
+    [
+        (1.0, [16, 16, 24, 48, 96]),
+        (1.5, [24, 24, 40, 72, 144]),
+        (2.9, [32, 32, 72, 136, 280]),
+        (3.3, [40, 40, 80, 160, 320]),
+    ],
+)
+def test_widths_are_multiples_of_8(width: float, expected: list[int]) -> None:
+    """Those of pytorchvideo's networks; 2.9 is X3D-XL."""
+    with torch.device("meta"):
+        net = create_model("x3d_s", width=width)
+    stages = (net.get_submodule(f"s{stage}.pathway0_res0.branch2.c") for stage in range(2, 6))
+    found = [net.s1.pathway0_stem.conv.out_channels, *(conv.out_channels for conv in stages)]
+    assert found == expected
+
+
 def test_channelwise_and_act() -> None:
     block = small().s2.pathway0_res0.branch2
     assert block.b.kernel_size == (3, 3, 3)

@@ -45,6 +45,13 @@ def test_a_long_large_video_becomes_a_few_small_frames(tmp_path: Path) -> None:
     assert shown.height == round(320 * LONG_SIDE / 480)
 
 
+def test_frames_in_a_folder_are_shown_too(tmp_path: Path) -> None:
+    for i in range(3):
+        Image.new("RGB", (64, 48), (80 * i, 0, 0)).save(tmp_path / f"{i}.png")
+    shown = preview(tmp_path)
+    assert decoded(shown.animated).n_frames == 3
+
+
 def test_no_video(tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_text("no video")
     with pytest.raises(ValueError, match=r"a\.mp4"):

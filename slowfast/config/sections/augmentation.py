@@ -19,8 +19,8 @@ AUG = Section(
         Key(
             "AA_TYPE",
             "rand-m9-mstd0.5-inc1",
-            "RandAugment recipe: m magnitude, n operations, mstd its deviation, inc1 stronger "
-            "with magnitude; empty: none.",
+            "RandAugment of whole frames: m magnitude (0..10), mstd its deviation, n operations, "
+            "inc1 stronger with magnitude, w0 mostly geometric, p their probability; empty: none.",
         ),
         Key(
             "COLOR_JITTER",
@@ -33,7 +33,7 @@ AUG = Section(
         Key(
             "INTERPOLATION",
             "bicubic",
-            "Interpolation of resized or rotated frames.",
+            "Interpolation of frames that RandAugment moves; random: bilinear or bicubic.",
             choices=("bicubic", "bilinear", "nearest", "random"),
         ),
         Key(
@@ -46,7 +46,7 @@ AUG = Section(
         Key(
             "RE_MODE",
             "pixel",
-            "What fills the box: noise in each pixel, one random colour, or black.",
+            "What fills the box: noise in each pixel, one random colour, or the mean colour.",
             choices=("pixel", "rand", "const"),
         ),
         Key("RE_COUNT", 1, "Most boxes to erase in a clip.", at_least(1), "at least 1"),

@@ -25,7 +25,7 @@ FILES = (
     Key(
         "PATH_TO_DATA_DIR",
         "",
-        "Folder of train.csv, val.csv and test.csv.",
+        "Folder of train.csv, val.csv and test.csv, or of the data set itself (docs/data.md).",
         kinds=(str, type(None)),
     ),
     Key(
@@ -48,43 +48,82 @@ FILES = (
         "PATH_TO_DATA_DIR if it is there.",
     ),
     Key(
-        "PATH_TO_PRELOAD_IMDB", "", "Folder of a prepared index of images (ImageNet); empty: none."
+        "OFFICIAL_SPLIT",
+        1,
+        "Which of the three official splits of UCF101 and HMDB51.",
+        check=between(1, 3),
+        rule="1, 2 or 3",
+    ),
+    Key(
+        "FOLDER_SPLIT",
+        [0.8, 0.1, 0.1],
+        "Shares of train, val and test in a folder of classes that is not split (data set folder).",
+        check=lambda value: numbers(3, low=0)(value) and value[0] > 0,
+        rule="three numbers from 0, the first above 0",
+    ),
+    Key(
+        "PATH_TO_PRELOAD_IMDB",
+        "",
+        "Folder of train.json and val.json, lists of images (ImageNet); empty: none.",
     ),
     Key("IN22K_TRAINVAL", False, "Train on ImageNet-22k, validation images included."),
     Key("IN22k_VAL_IN1K", "", "Folder of the ImageNet-1k images to validate on; empty: none."),
     Key(
         "SKIP_ROWS",
         0,
-        "Rows to pass over at the start of a list read in chunks.",
+        "Rows to pass over at the start of a list.",
         check=at_least(0),
         rule="at least 0",
     ),
     Key(
         "LOADER_CHUNK_SIZE",
         0,
-        "Rows of a list to hold at a time; 0: all.",
+        "Rows of the training list that an epoch takes, the next ones in the next epoch; 0: all.",
         check=at_least(0),
         rule="at least 0",
     ),
     Key(
         "LOADER_CHUNK_OVERALL_SIZE",
         0,
-        "Rows of the whole list when it is read in chunks; 0: not in chunks.",
+        "Rows of the training list that are used; 0: all.",
         check=at_least(0),
         rule="at least 0",
     ),
     Key(
         "DECODING_BACKEND",
         "torchvision",
-        "Video decoder the recipe was made with; this version reads all of them with PyAV.",
+        "Video decoder. 'torchcodec' reads H.264 and HEVC with it where it is installed and works; "
+        "all others stand for PyAV. Each gives the same frames.",
         choices=("torchvision", "pyav", "decord", "torchcodec"),
+    ),
+    Key(
+        "DECODE_DEVICE",
+        "cpu",
+        "Where 'torchcodec' decodes; 'cuda' needs a loader without worker processes.",
+        choices=("cpu", "cuda"),
+    ),
+    Key(
+        "PICTURE_FPS",
+        30.0,
+        "Frames per second of videos kept as folders of pictures, where the data set doesn't say.",
+        check=above(0),
+        rule="more than 0",
     ),
     Key(
         "DECODING_SHORT_SIZE",
         256,
-        "Short side, pixels, at which the public decoder handed frames on; 0: as stored.",
+        "Short side, pixels, to which larger frames are scaled down before RandAugment; 0: as "
+        "stored. Without it clips are cut from frames as stored.",
         check=at_least(0),
         rule="at least 0",
+    ),
+    Key(
+        "PIXELS",
+        "rgb",
+        "What loader processes send: 'rgb', finished crops; 'yuv', cut frames as decoded, which "
+        "the device converts and scales (least work for the CPU, fewest bytes); 'strict', floats "
+        "in the very order of the public code, to compare with it.",
+        choices=("rgb", "yuv", "strict"),
     ),
     Key(
         "MAX_PIXELS",
@@ -106,6 +145,19 @@ FILES = (
         "Share of unreadable videos in an epoch that stops the run.",
         check=between(0, 1),
         rule=PROBABILITY,
+    ),
+    Key(
+        "QUARANTINE",
+        "",
+        "File of videos to leave out, as `slowfast check-data --fix` writes it; empty: "
+        "quarantine.txt of PATH_TO_DATA_DIR if it is there; 'off': leave out none.",
+    ),
+    Key(
+        "VERIFY_CONTENT",
+        "",
+        "Compare each file with manifest.<split>.jsonl of PATH_TO_DATA_DIR, which `slowfast "
+        "check-data` writes, before it is decoded; a file that differs is a bad sample.",
+        choices=("", "size", "sha256"),
     ),
     Key("DUMMY_LOAD", False, "Load one sample and repeat it, to time everything else."),
 )
@@ -272,7 +324,11 @@ SSL = (
         rule="three numbers from 0",
     ),
     Key("SSL_COLOR_HUE", 0.1, "Its strength in hue.", between(0, 0.5), "from 0 to 0.5"),
-    Key("SSL_MOCOV2_AUG", False, "Also blur and drop colour, as MoCo v2 does (2003.04297)."),
+    Key(
+        "SSL_MOCOV2_AUG",
+        False,
+        "Change colours of four fifths and blur half of the clips, as MoCo v2 does (2003.04297).",
+    ),
     Key(
         "SSL_BLUR_SIGMA_MIN",
         [0.0, 0.1],
@@ -300,16 +356,17 @@ DATA_LOADER = Section(
         Key(
             "NUM_WORKERS",
             8,
-            "Loader processes for each GPU; 0: load in the training process.",
-            check=at_least(0),
-            rule="at least 0",
+            "Loader processes for each GPU; 0: load in the training process; -1: one a core, less "
+            "one for each training process.",
+            check=at_least(-1),
+            rule="at least -1",
         ),
         Key(
             "PREFETCH_FACTOR",
             2,
-            "Batches that each worker has ready.",
-            check=at_least(1),
-            rule="at least 1",
+            "Batches that each worker has ready; -1: two, or fewer if shared memory is short.",
+            check=lambda value: value == -1 or value >= 1,
+            rule="at least 1, or -1",
         ),
         Key("PIN_MEMORY", True, "Put batches in page-locked memory for faster copies to the GPU."),
         Key(

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from slowfast.config.schema import Key, Section, above, at_least, between, texts
+from slowfast.config.schema import (
+    Key,
+    Section,
+    above,
+    at_least,
+    between,
+    empty_or,
+    numbers,
+    texts,
+)
 
 NAMES = "a list of file names"
 TEXT_OR_NONE = (str, type(None))
@@ -34,6 +43,16 @@ AVA = Section(
     "Files and boxes of AVA, or of data in its format (1705.08421).",
     (
         Key("FRAME_DIR", "", "Folder of the frames, one folder a video.", kinds=TEXT_OR_NONE),
+        Key("VIDEO_DIR", "", "Folder of videos, <video>.mp4 or the like, to read instead of "
+            "frames; empty: frames.", kinds=TEXT_OR_NONE),
+        Key("FPS", 30, "Frames per second of the extracted frames, and what SAMPLING_RATE counts "
+            "in.", above(0), "above 0", kinds=(int, float)),
+        Key("START_SECOND", 900, "What the lists of boxes call the moment of a video's first "
+            "frame; 0 for videos that are not cut.", kinds=(int, float)),
+        Key("VALID_SECONDS", [902, 1798], "First and last second with keyframes; empty: all.",
+            empty_or(numbers(2)), "empty or two numbers"),
+        Key("VAL_EVERY_SECONDS", 4, "While training, validate on seconds that are a multiple of "
+            "this, unless FULL_TEST_ON_VAL.", at_least(1), "at least 1"),
         Key("FRAME_LIST_DIR", "", "Folder of the lists of frames.", kinds=TEXT_OR_NONE),
         Key("TRAIN_LISTS", ["train.csv"], "Lists of training frames.", texts, NAMES),
         Key("TEST_LISTS", ["val.csv"], "Lists of test frames.", texts, NAMES),

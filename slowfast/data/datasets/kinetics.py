@@ -1,12 +1,14 @@
-"""Lists of videos with one label each: Kinetics-400/600/700, UCF101, HMDB51, your own."""
+"""Lists of videos with one class number each: Kinetics-400/600/700, your own."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from slowfast.data.manifest import Manifest
+from slowfast.data.record import NoSuchSplit
 from slowfast.log import LOGGER
 from slowfast.paths import local_path
 
@@ -47,7 +49,7 @@ def read_kinetics(
     """
     path = Path(local_path(str(list_file)))
     if not path.is_file():
-        raise ValueError(
+        raise NoSuchSplit(
             f"{list_file}: expected a list of videos, found nothing; set DATA.PATH_TO_DATA_DIR to "
             "the folder of train.csv, val.csv and test.csv"
         )
@@ -155,3 +157,14 @@ def _label(
             "MODEL.NUM_CLASSES to the number of classes, or correct the list"
         )
     return value
+
+
+def kinetics_from_cfg(cfg: Any, split: str) -> Manifest:
+    """The list ``PATH_TO_DATA_DIR/<split>.csv``."""
+    return read_kinetics(
+        Path(cfg.DATA.PATH_TO_DATA_DIR or "") / f"{split}.csv",
+        prefix=cfg.DATA.PATH_PREFIX or "",
+        separator=cfg.DATA.PATH_LABEL_SEPARATOR,
+        num_classes=cfg.MODEL.NUM_CLASSES,
+        skip_rows=cfg.DATA.SKIP_ROWS,
+    )

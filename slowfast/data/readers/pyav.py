@@ -6,15 +6,16 @@ import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import pairwise
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from slowfast.data.readers.container import check_file
+from slowfast.data.readers.container import FilePart, check_file
+from slowfast.data.readers.indices import checked_indices
 from slowfast.data.readers.packets import FrameIndex, index_frames
-from slowfast.data.readers.picture import Converter
+from slowfast.data.readers.picture import Converter, DecodedPicture
+from slowfast.data.readers.sparse import may_skip
 from slowfast.data.readers.stream import VideoStream, open_container
 from slowfast.data.readers.video_error import VideoError
 
@@ -26,7 +27,7 @@ _RATE_TOLERANCE = 0.02  # of the header's frame rate, before it counts as wrong
 
 @contextmanager
 def open_video(
-    path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS
+    path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS, part: FilePart | None = None
 ) -> Iterator[PyavSource]:
     """Open a video file in order to read frames by number.
 
@@ -34,14 +35,15 @@ def open_video(
 
     Args:
         max_pixels: larger frames are refused before memory is taken for them.
+        part: where in which file the video is; ``path`` only names it then.
 
     Raises:
         VideoError: it is no regular file, no video, not whole, or too large.
     """
     path = os.fspath(path)
-    check_file(path)
-    with open_container(path, max_pixels=max_pixels) as container:
-        yield PyavSource(VideoStream(path, container, max_pixels=max_pixels))
+    check_file(path, part=part)
+    with open_container(path, max_pixels=max_pixels, part=part) as container:
+        yield PyavSource(VideoStream(path, container, max_pixels=max_pixels, part=part))
 
 
 class PyavSource:
@@ -80,13 +82,19 @@ class PyavSource:
         """Of a frame as displayed, pixels; decodes the first frame."""
         return next(self.frames([0])).shape[1]
 
+    def group_of(self, frame: int) -> int:
+        """The frame that decoding of ``frame`` begins with."""
+        if self._index is None:
+            return 0
+        return self._index.packet.index(self._index.start_for(frame))
+
     def read(self, indices: Tensor | Sequence[int]) -> Tensor:
         """Frames of increasing indices, uint8 (F, H, W, 3) in RGB.
 
         Raises:
             VideoError: one of them, or one that it is predicted from, is damaged.
         """
-        wanted = _as_list(indices)
+        wanted = checked_indices(indices, self.num_frames)
         out = torch.empty(0, dtype=torch.uint8)
         for i, frame in enumerate(self.frames(wanted)):
             if i == 0:
@@ -103,37 +111,59 @@ class PyavSource:
         Raises:
             VideoError: one of them, or one that it is predicted from, is damaged.
         """
-        wanted = _as_list(indices)
-        rising = all(a < b for a, b in pairwise(wanted))
-        if not wanted or not rising or wanted[0] < 0 or wanted[-1] >= self.num_frames:
-            raise IndexError(
-                f"frames must be increasing and from 0 to {self.num_frames - 1}, got {wanted}"
-            )
+        for picture in self.pictures(indices):
+            yield picture.rgb()
+
+    def pictures(self, indices: Tensor | Sequence[int]) -> Iterator[DecodedPicture]:
+        """The same frames, not yet converted: a caller that needs a part converts no more."""
+        wanted = checked_indices(indices, self.num_frames)
         for frame in self._decode(wanted):
-            yield self._convert(frame)
+            yield DecodedPicture(frame, self._convert)
 
     def _decode(self, wanted: list[int]) -> Iterator[Any]:
         if self._index is None:
             yield from self._decode_counting(wanted)
             return
         left = deque(wanted)
-        if self._stream.indexed:
+        sparse = len(wanted) < self.num_frames and may_skip(self._stream, self._index)
+        # What goes wrong on a short cut, such as a key frame that was none, may be right on the
+        # long way: what is left is decoded wholly, and then from the beginning.
+        for skip in (True, False) if sparse else (False,):
             try:
                 while left:
-                    yield from self._decode_from(self._index.start_for(left[0]), left, self._index)
+                    first = self._index.first
+                    if self._stream.indexed:
+                        first = self._index.start_for(left[0])
+                    yield from self._decode_from(first, left, self._index, skip=skip)
                 return
             except VideoError:
-                pass  # a key frame that was none: what is left is decoded from the beginning
-        yield from self._decode_from(self._index.first, left, self._index)
+                if not skip and not self._stream.indexed:
+                    raise
+        yield from self._decode_from(self._index.first, left, self._index, to_end=True)
 
-    def _decode_from(self, first: int, left: deque[int], index: FrameIndex) -> Iterator[Any]:
+    def _decode_from(
+        self,
+        first: int,
+        left: deque[int],
+        index: FrameIndex,
+        *,
+        skip: bool = False,
+        to_end: bool = False,
+    ) -> Iterator[Any]:
         """Decode from packet ``first`` on and take the frames in ``left`` off it.
 
         Ends early when the next one is better reached from a later key frame.
+
+        Args:
+            skip: leave out frames that are neither wanted nor referred to.
+            to_end: key frames cannot be trusted: take all frames on this way.
         """
         fresh = first != index.first
-        for used, frame in self._stream.frames(first, begin=index.begin):
+        wanted = {index.packet[number] for number in left} if skip else ()
+        for used, frame in self._stream.frames(first, begin=index.begin, wanted=wanted):
             self._check_shape(frame)
+            if skip and frame.interlaced_frame:
+                raise self._stream.error("half of a frame may be in another packet")
             if fresh and not (frame.key_frame and index.packet_of(frame.pts) == first):
                 raise self._stream.error(f"packet {first} is no key frame")
             fresh = False
@@ -144,7 +174,9 @@ class PyavSource:
                 break
             left.popleft()
             yield frame
-            if not left or (self._stream.indexed and index.start_for(left[0]) > used):
+            if not left:
+                return
+            if self._stream.indexed and not to_end and index.start_for(left[0]) > used:
                 return
         raise self._stream.error(f"expected frame {left[0]} of {self.num_frames}, found none")
 
@@ -202,7 +234,3 @@ def frame_rate(seconds: Sequence[float], header: float | None) -> float:
     if header is not None and abs(header / measured - 1) <= _RATE_TOLERANCE:
         return header
     return measured
-
-
-def _as_list(indices: Tensor | Sequence[int]) -> list[int]:
-    return indices.tolist() if isinstance(indices, Tensor) else [int(i) for i in indices]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from typing import Any
 
 import av
 
+from slowfast.data.readers.container import FilePart
 from slowfast.data.readers.packets import PacketInfo
+from slowfast.data.readers.timing import PacketTime, declared_seconds, fault_in_times
 from slowfast.data.readers.video_error import VideoError
 
 KEPT_BYTES = 64 << 20  # compressed video kept in memory, so that a file is read once
@@ -39,10 +42,13 @@ class VideoStream:
         time_base: seconds per unit of time stamps.
         indexed: whether key frames are marked reliably.
         timed: whether packets have presentation times.
+        codec, settings: the decoder's name, and the header of the stream that it gets.
     """
 
-    def __init__(self, path: str, container: Any, *, max_pixels: int) -> None:
-        self.path, self.max_pixels = path, max_pixels
+    def __init__(
+        self, path: str, container: Any, *, max_pixels: int, part: FilePart | None = None
+    ) -> None:
+        self.path, self.max_pixels, self.part = path, max_pixels, part
         self.number, stream = self._choose(container)
         rate = stream.average_rate or stream.guessed_rate
         self.rate = float(rate) if rate else None
@@ -52,24 +58,37 @@ class VideoStream:
         self._codec = stream.codec_context
         # Decoder threads and the processes of a loader get into each other's way.
         self._codec.thread_type, self._codec.thread_count = "NONE", 1
+        self.codec, self.settings = self._codec.name, bytes(self._codec.extradata or b"")
         # "explode" reports damage that the decoder would else paint over.
         self._codec.options = {"max_pixels": str(max_pixels), "err_detect": "explode"}
         self._kept: list[Any] | None = []
-        self.packets = self._read(container)
+        declared = declared_seconds(stream.metadata) if container_name == "matroska" else None
+        self.packets = self._read(container, declared)
 
-    def frames(self, first: int, *, begin: int | None = None) -> Iterator[tuple[int, Any]]:
+    def frames(
+        self,
+        first: int,
+        *,
+        begin: int | None = None,
+        wanted: Collection[int] = (),
+    ) -> Iterator[tuple[int, Any]]:
         """(packets used, decoded frame) in order of presentation, from packet ``first`` on.
 
         Args:
             begin: packets shown before this time may fail: they are predicted from what came
                 before packet ``first``.
+            wanted: packets whose frames are wanted; frames that no other is predicted from are
+                then left out, and what comes after the last. Empty: all frames are.
 
         Raises:
             VideoError: the decoder reports damage, or a frame is too large.
         """
         self._codec.flush_buffers()
-        used = first
-        for packet in self._from(first):
+        self._codec.skip_frame = "DEFAULT"
+        used, end = first, max(wanted, default=len(self.packets)) + 1
+        for packet in self._from(first, end):
+            if wanted:
+                self._codec.skip_frame = "DEFAULT" if used in wanted else "NONREF"
             used += packet is not None
             try:
                 frames = self._codec.decode(packet)
@@ -84,6 +103,10 @@ class VideoStream:
                 if frame.is_corrupt:
                     raise self.error("a frame is damaged")
                 yield used, frame
+
+    def compressed(self) -> Iterator[Any]:
+        """All packets in decoding order, as PyAV gives them."""
+        return (packet for packet in self._from(0, len(self.packets)) if packet is not None)
 
     def error(self, found: str, *, advice: str = _ADVICE) -> VideoError:
         return VideoError(f"{self.path}: {found}", advice=advice)
@@ -106,26 +129,31 @@ class VideoStream:
                 advice="raise DATA.MAX_PIXELS if that is no mistake",
             )
 
-    def _read(self, container: Any) -> list[PacketInfo]:
+    def _read(self, container: Any, declared: float | None) -> list[PacketInfo]:
         """Read all packets without decoding; keep them unless there is too much."""
-        infos, size = [], 0
+        infos, times, size = [], [], 0
         is_shown = _is_shown_vp8 if self._codec.name in ("vp8", "libvpx") else _is_shown
         for packet in self._demux(container):
             infos.append(PacketInfo(packet.pts, packet.is_keyframe, is_shown(packet)))
+            times.append(PacketTime(packet.pts, packet.dts, packet.duration or 0))
             size += packet.size
             if size > KEPT_BYTES:
                 self._kept = None
             if self._kept is not None:
                 self._kept.append(packet)
+        fault = fault_in_times(times, self.time_base, declared=declared) if self.timed else ""
+        if fault:
+            raise self.error(fault)
         return infos
 
-    def _from(self, first: int) -> Iterator[Any]:
-        """Packets in decoding order, and None for the end of the stream."""
+    def _from(self, first: int, end: int) -> Iterator[Any]:
+        """Packets ``first`` to ``end`` in decoding order, and None for the end of the stream."""
         if self._kept is not None:
-            yield from self._kept[first:]
+            yield from self._kept[first:end]
         else:
-            with open_container(self.path, max_pixels=self.max_pixels) as container:
-                for i, packet in enumerate(self._demux(container)):
+            options: Any = {"max_pixels": self.max_pixels, "part": self.part}
+            with open_container(self.path, **options) as container:
+                for i, packet in enumerate(islice(self._demux(container), end)):
                     if i >= first:
                         yield packet
         yield None
@@ -142,16 +170,23 @@ class VideoStream:
 
 
 @contextmanager
-def open_container(path: str, *, max_pixels: int) -> Iterator[Any]:
+def open_container(path: str, *, max_pixels: int, part: FilePart | None = None) -> Iterator[Any]:
     """A PyAV container of the file, and of nothing else.
+
+    Args:
+        part: where in which file the video is; ``path`` only names it then.
 
     Raises:
         VideoError: it is no video.
     """
     try:
         container = av.open(
-            f"file:{path}",  # keeps names like "concat:a.mp4" and "10:30.mp4" plain names
-            container_options={"format_whitelist": _FORMATS, "protocol_whitelist": "file"},
+            # "file:" keeps names like "concat:a.mp4" and "10:30.mp4" plain names.
+            part.url if part else f"file:{path}",
+            container_options={
+                "format_whitelist": _FORMATS,
+                "protocol_whitelist": "file,subfile" if part else "file",
+            },
             # Given at open, or the probe already decodes a frame of any size.
             options={"max_pixels": str(max_pixels)} if _TAKES_LIMITS else {},
             metadata_errors="ignore",

@@ -49,9 +49,16 @@ def scale_short_side(
     height, width = frames.shape[1:3]
     size = short_side_size(height, width, short)
     if boxes is not None:
-        # Both coordinates move by the ratio of the long side, which is the floored one.
-        boxes = boxes * (size[1] / width if height < width else size[0] / height)
+        boxes = boxes * scale_factor((height, width), size)
     return resize(frames, size), boxes
+
+
+def scale_factor(old: tuple[int, int], new: tuple[int, int]) -> float:
+    """By how much both coordinates of a box grow when a frame's short side is scaled.
+
+    The ratio of the long side, which is the floored one.
+    """
+    return new[1] / old[1] if old[0] < old[1] else new[0] / old[0]
 
 
 def uniform_offset(height: int, width: int, size: int, position: int) -> tuple[int, int]:

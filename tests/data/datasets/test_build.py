@@ -146,15 +146,8 @@ def test_channels_are_reversed_on_the_device(configure: Configure) -> None:
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("AUG.ENABLE", True),
-        ("DATA.COLOR_RND_GRAYSCALE", 0.2),
         ("DATA.DUMMY_LOAD", True),
-        ("DATA.LOADER_CHUNK_SIZE", 1000),
-        ("DATA.MULTI_LABEL", True),
-        ("DATA.SSL_COLOR_JITTER", True),
-        ("DATA.SSL_MOCOV2_AUG", True),
-        ("DATA.TIME_DIFF_PROB", 0.5),
-        ("DATA.TRAIN_JITTER_MOTION_SHIFT", True),
+        ("DATA.IN22K_TRAINVAL", True),
         ("MULTIGRID.SHORT_CYCLE", True),
     ],
 )
@@ -174,8 +167,10 @@ def test_crop_keys_that_contradict_each_other(configure: Configure) -> None:
 
 def test_names_of_data_sets(configure: Configure) -> None:
     assert len(build_dataset(configure(TRAIN__DATASET="ptvkinetics"), "train")) == 12
-    with pytest.raises(ValueError, match=r"TRAIN.DATASET is 'charades', but this version reads"):
+    with pytest.raises(ValueError, match=r"'charades', whose videos .* set DATA.MULTI_LABEL True"):
         build_dataset(configure(TRAIN__DATASET="charades"), "val")
+    with pytest.raises(ValueError, match=r"MULTI_LABEL is True, but TEST.DATASET is 'kinetics'"):
+        build_dataset(configure(DATA__MULTI_LABEL=True), "test")
     unknown = configure()
     unknown.defrost()
     unknown.TEST.DATASET = "kinetcs"  # past the check of the config
@@ -183,6 +178,34 @@ def test_names_of_data_sets(configure: Configure) -> None:
         build_dataset(unknown, "test")
     with pytest.raises(ValueError, match="expected a split of train, val, test, got 'dev'"):
         dataset_from_cfg(configure(), "dev", make_manifest([]))
+
+
+def test_an_epoch_may_be_a_chunk_of_the_list(configure: Configure) -> None:
+    """Twelve videos in chunks of five: rows 0 to 4, 5 to 9, and the last five."""
+    cfg = configure(DATA__LOADER_CHUNK_SIZE=5, TRAIN__BATCH_SIZE=5)
+    loader = build_loader(cfg, "train")
+    assert len(loader) == 1
+    chunks = [{0, 1, 2, 3, 4}, {5, 6, 7, 8, 9}, {7, 8, 9, 10, 11}, {0, 1, 2, 3, 4}]
+    for epoch, rows in enumerate(chunks):
+        assert set(loader.batches.order(epoch)) == rows
+    assert loader.batches.order(0) != loader.batches.order(3)
+    shorter = build_loader(configure(DATA__LOADER_CHUNK_OVERALL_SIZE=8), "train")
+    assert sorted(shorter.batches.order(0)) == list(range(8))
+    with pytest.raises(ValueError, match=r"LOADER_CHUNK_SIZE \(3\) videos do not fill one batch"):
+        build_loader(configure(DATA__LOADER_CHUNK_SIZE=3), "train")
+
+
+def test_clips_of_a_video_keep_their_distance(configure: Configure) -> None:
+    cfg = configure(
+        DATA__TRAIN_CROP_NUM_TEMPORAL=2,
+        DATA__NUM_FRAMES=4,
+        CONTRASTIVE__DELTA_CLIPS_MIN=2.0,
+        CONTRASTIVE__DELTA_CLIPS_MAX=6.0,
+    )
+    dataset = build_dataset(cfg, "train")
+    assert isinstance(dataset.clips, RandomViews)
+    assert (dataset.clips.spacing.low, dataset.clips.spacing.high) == (2.0, 6.0)
+    assert dataset.read(0).index.shape == (2, 4)
 
 
 def test_bad_samples_follow_the_policy(configure: Configure, tmp_path: Path) -> None:

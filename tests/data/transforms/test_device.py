@@ -54,12 +54,19 @@ def test_compiles_without_a_break() -> None:
         assert torch.equal(ours, theirs)
 
 
+def test_clips_that_are_normalised_already() -> None:
+    """Strict mode: only the layout changes."""
+    normal = clips().float() / 100
+    (fast,) = InputStage(MEAN, STD, normalised=True)(normal)
+    assert torch.equal(fast, normal.permute(0, 4, 1, 2, 3))
+
+
 def test_errors_say_what_is_expected() -> None:
     stage = InputStage(MEAN, STD)
     with pytest.raises(
-        ValueError, match=r"expected uint8 clips \(N, T, H, W, 3\), got torch.float"
+        ValueError, match=r"expected uint8 clips \(N, T, H, W, 3\), or .* got torch.float64"
     ):
-        stage(clips().float())
+        stage(clips().double())
     with pytest.raises(ValueError, match=r"\(2, 16, 6, 7\)"):
         stage(clips()[..., 0])
     with pytest.raises(ValueError, match=r"DATA.MEAN has 3 values and DATA.STD 1"):

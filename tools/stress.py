@@ -1,0 +1,12 @@
+#!/usr/bin/env python3
+"""Try the readers on odd, damaged and hostile files that are made here."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout needs no installation
+
+from slowfast.cli.stress import main
+
+if __name__ == "__main__":
+    sys.exit(main(program="stress.py"))
