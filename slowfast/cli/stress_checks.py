@@ -47,6 +47,7 @@ class Verdict:
 def measured() -> Iterator[Cost]:
     """Time and memory of a block; memory on Linux only."""
     cost = Cost()
+    gc.collect()  # garbage of before that went within the block would hide what it takes
     _forget_peak()
     before, begin = _status("VmRSS"), time.monotonic()
     try:

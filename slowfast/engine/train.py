@@ -147,7 +147,7 @@ def _verdict(speed: Speed, loader: TrainLoader, cfg: Any) -> str:
 
 
 def _step(trainer: Trainer, cfg: Any, batch: Any, lr: float, *, epoch: int, index: int) -> None:
-    batch = trainer.augment(batch)
+    batch = trainer.augment(batch.to(trainer.device, non_blocking=True))
     seed = seed_from_key(cfg.RNG_SEED, "step", epoch, index, dist.rank())
     try:
         out = trainer.stepper(batch, lr, seed=seed)
