@@ -38,7 +38,9 @@ class RgbStore:
 
     def add(self, picture: Picture, window: Window) -> None:
         if not self._filled:
-            self._out = self._out.new_empty((self._count, window.height, window.width, 3))
+            shape = self._count, window.height, window.width, 3
+            # NumPy asks for large pages: filling them costs little more than half as much.
+            self._out = torch.from_numpy(np.empty(shape, np.uint8))
         self._out[self._filled] = picture.cut(window)
         self._filled += 1
 
