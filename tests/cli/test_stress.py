@@ -109,11 +109,18 @@ def test_limits_are_held_against_the_reader(valid: dict[str, Valid]) -> None:
     assert check_bad(Bad(path, False, 9, 900), frames=40, sha256=same).fault == (
         "its hash is that of the valid file"
     )
-    with measured() as cost:
-        held = bytearray(os.urandom(1 << 20)) * 60
-    assert len(held) == 60 << 20
+
+
+def test_memory_is_measured() -> None:
+    found = []
+    for _ in range(8):  # a kernel that takes cold pages of the process meanwhile hides some
+        with measured() as cost:
+            held = bytearray(os.urandom(1 << 20)) * 60
+        assert len(held) == 60 << 20
+        del held
+        found.append(cost.megabytes)
     if sys.platform == "linux":
-        assert 50 < cost.megabytes < 90
+        assert 50 < max(found) < 90
 
 
 @pytest.fixture(scope="module")
