@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import socket
 import struct
 import threading
+import time
 from pathlib import Path
 from types import TracebackType
 
 _OPENED, _ACCESSED = 0x20, 0x1  # IN_OPEN and IN_ACCESS of inotify(7)
+_PATIENCE = 30.0  # seconds to wait for a port
 _PERIOD = 0.002  # seconds between two looks at the open ports
+
+
+def _listen(port: int) -> socket.socket:
+    """A server on a port, when another battery on this machine has done with it."""
+    until = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            return socket.create_server(("127.0.0.1", port))
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or time.monotonic() > until:
+                raise
+            time.sleep(_PERIOD)
 
 
 class Watch:
@@ -32,7 +47,7 @@ class Watch:
         if self._notices < 0:
             raise OSError(ctypes.get_errno(), "inotify is not there")
         libc.inotify_add_watch(self._notices, os.fsencode(self.canary), _OPENED | _ACCESSED)
-        self._server = socket.create_server(("127.0.0.1", self.port))
+        self._server = _listen(self.port)
         self._server.settimeout(_PERIOD)
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._look, daemon=True)

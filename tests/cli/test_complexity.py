@@ -48,20 +48,25 @@ def test_the_pages_are_current(
     assert page.read_text() == out.read_text(), f"run slowfast complexity --table {table}"
 
 
+LATER = pytest.mark.slow
+
+
 @pytest.mark.parametrize(
     ("recipe", "changes", "clip"),
     [
-        ("Kinetics/SLOW_4x16_R50", "RESNET.WIDTH_PER_GROUP 8", "3x4x224x224"),
+        pytest.param(
+            "Kinetics/SLOW_4x16_R50", "RESNET.WIDTH_PER_GROUP 8", "3x4x224x224", marks=LATER
+        ),
         ("Kinetics/SLOWFAST_4x16_R50", "RESNET.WIDTH_PER_GROUP 8", "3x4x224x224 and 3x32x224x224"),
         ("AVA/SLOW_8x8_R50_SHORT", "RESNET.WIDTH_PER_GROUP 8", "3x4x224x224"),
         ("Kinetics/X3D_XS", "X3D.DEPTH_FACTOR 1.0", "3x4x160x160"),
-        ("Kinetics/MVITv2_S_16x4", "MVIT.EMBED_DIM 8", "3x16x224x224"),
-        ("ImageNet/MVITv2_T", "MVIT.EMBED_DIM 8", "3x1x224x224"),
+        pytest.param("Kinetics/MVITv2_S_16x4", "MVIT.EMBED_DIM 8", "3x16x224x224", marks=LATER),
+        pytest.param("ImageNet/MVITv2_T", "MVIT.EMBED_DIM 8", "3x1x224x224", marks=LATER),
         ("ImageNet/REV_VIT_S", "MVIT.DEPTH 2", "3x1x224x224"),
         ("Kinetics/REV_MVIT_B_16x4_CONV", "", "3x16x224x224"),
-        ("ImageNet/RES_R50", "RESNET.WIDTH_PER_GROUP 8", "3x1x224x224"),
-        ("Kinetics/pytorchvideo/CSN_32x2_R101", "", "3x32x224x224"),
-        ("masked_ssl/k400_VIT_B_16x4_FT", "MVIT.DEPTH 2", "3x16x224x224"),
+        pytest.param("ImageNet/RES_R50", "RESNET.WIDTH_PER_GROUP 8", "3x1x224x224", marks=LATER),
+        pytest.param("Kinetics/pytorchvideo/CSN_32x2_R101", "", "3x32x224x224", marks=LATER),
+        pytest.param("masked_ssl/k400_VIT_B_16x4_FT", "MVIT.DEPTH 2", "3x16x224x224", marks=LATER),
     ],
 )
 def test_every_kind_of_recipe_is_counted_and_says_of_which_clip(

@@ -79,7 +79,14 @@ def test_what_is_no_video_is_refused_at_once(tmp_path: Path) -> None:
     }
 
 
-@pytest.mark.parametrize("name", ["plain.mkv", "index_first.mp4", "plain.ts"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "plain.mkv",
+        pytest.param("index_first.mp4", marks=pytest.mark.slow),
+        pytest.param("plain.ts", marks=pytest.mark.slow),
+    ],
+)
 def test_damage_ends_in_an_error_or_is_known_by_its_hash(
     name: str, valid: dict[str, Valid], tmp_path: Path
 ) -> None:
