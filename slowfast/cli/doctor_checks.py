@@ -156,12 +156,6 @@ def processor_line() -> Line:
     return Line("ok", "processor", found)
 
 
-def _processors() -> int:
-    """Those that this process may use."""
-    own = getattr(os, "sched_getaffinity", None)
-    return len(own(0)) if own else os.cpu_count() or 1
-
-
 def workers_line(workers: int, processors: int) -> Line:
     found = f"{workers} for each GPU (DATA_LOADER.NUM_WORKERS), {processors} processors"
     if workers > processors:
