@@ -8,14 +8,17 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import av
+from torch.utils.data import DataLoader, Dataset
 
 from slowfast.cli.benchmark_decoders import Request, rival_items
 from slowfast.cli.benchmark_video import write_benchmark_video
 from slowfast.cli.machine import Machine
+from slowfast.cli.process_cost import measured
 from slowfast.config import with_values
 from slowfast.data.collate import collate
 from slowfast.data.datasets.build import dataset_from_cfg, input_stage_from_cfg, make_manifest
@@ -23,14 +26,12 @@ from slowfast.data.readers.pyav import open_video
 from slowfast.data.window import Window
 from slowfast.randomness import generator_for
 
-if sys.platform != "win32":
-    import resource
-
 Row = dict[str, Any]
 Case = tuple[str, Callable[[int], Any]]  # what it is, and the action in a round
 
 MODES = ("rgb", "yuv", "strict")
 LONG_LIST = 2_400_000  # videos
+_ITEMS_READ = {"train": 10, "test": 2}  # by the worker whose memory is measured
 ALL, NEEDED = "plain decode of all frames", "plain decode of the clip's frames"
 # name: width, height, group of pictures, tune
 MADE = {
@@ -152,27 +153,43 @@ def _decode(path: Path, first: int, last: int | None) -> None:
 
 
 def _measure_memory(path: Path, cfg: Any) -> list[Row]:
-    """Growth of a process that reads items, and private memory of one that reads a long list."""
+    """Memory of a loader's worker beside what it sends, and of one that reads a long list."""
     if sys.platform != "linux":
         return []
     rows = []
-    for split in ("train", "test"):
-        with multiprocessing.get_context("fork").Pool(1) as pool:  # as loaders do
-            grown = pool.apply(_growth, (str(path), cfg, split))
-        rows.append({"source": path.name, "what": f"worker, {split} items", "mb_memory": grown})
+    for mode in MODES[:2]:
+        for split in ("train", "test"):
+            mode_cfg = with_values(cfg, {"DATA.PIXELS": mode})
+            data = dataset_from_cfg(mode_cfg, split, make_manifest([(str(path), 0)]))
+            (grown,) = DataLoader(_Reading(data, split), batch_size=None, num_workers=1)
+            what = f"worker, {split} items, {mode}"
+            rows.append({"source": path.name, "what": what, "mb_memory": grown})
     _make_long_list_known()
-    with multiprocessing.get_context("fork").Pool(1) as pool:
+    with multiprocessing.get_context("fork").Pool(1) as pool:  # as loaders do
         private = pool.apply(_private_of_long_list)
     what = f"worker, list of {LONG_LIST:,} videos"
     return [*rows, {"source": "", "what": what, "mb_memory": private}]
 
 
-def _growth(path: str, cfg: Any, split: str) -> float:
-    data = dataset_from_cfg(cfg, split, make_manifest([(path, 0)]))
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    for epoch in range(10 if split == "train" else 2):
-        data.read(0, epoch=epoch)
-    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+@dataclass
+class _Reading(Dataset):
+    """One item: the memory that reading takes of the worker that is asked for it."""
+
+    data: Any
+    split: str
+
+    def __len__(self) -> int:
+        return 1
+
+    def __getitem__(self, _: int) -> float:
+        with measured() as cost:
+            for epoch in range(_ITEMS_READ[self.split]):
+                sent: Any = None  # the training process has taken the last one
+                sent = self.data[epoch, 0]
+                if self.split == "train":
+                    sent = collate([sent])
+        del sent
+        return cost.megabytes
 
 
 _long_list: Any = None

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import os
 import random
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 
+from slowfast.cli.process_cost import Cost, measured, status
 from slowfast.cli.stress_damage import CANARY, PORT, Bad
 from slowfast.cli.stress_videos import Valid, number_of
 from slowfast.cli.stress_watch import Watch
@@ -27,14 +24,6 @@ REQUESTS = 20  # of frames, at random, from each valid file
 _FRAMES_HELD = 400  # of a bad file; more are not looked at
 
 
-@dataclass
-class Cost:
-    """What a block took: seconds, and MB at its highest on top of what was there before."""
-
-    seconds: float = 0.0
-    megabytes: float = 0.0
-
-
 @dataclass(frozen=True)
 class Verdict:
     """``fault`` is empty if a file was treated as it should be; ``outcome`` says how."""
@@ -43,22 +32,6 @@ class Verdict:
     outcome: str
     fault: str = ""
     cost: Cost = field(default_factory=Cost)
-
-
-@contextmanager
-def measured() -> Iterator[Cost]:
-    """Time and memory of a block; memory on Linux only."""
-    cost = Cost()
-    # Garbage of before, and memory that malloc() keeps for later, would hide what the block takes.
-    gc.collect()
-    _give_back_memory()
-    _forget_peak()
-    before, begin = _status("VmRSS"), time.monotonic()
-    try:
-        yield cost
-    finally:
-        cost.seconds = time.monotonic() - begin
-        cost.megabytes = max(_status("VmHWM") - before, 0) / 1024
 
 
 def check_valid(valid: Valid, *, seed: int) -> Verdict:
@@ -180,7 +153,7 @@ def decode_often(job: tuple[tuple[Path, ...], int]) -> Endurance:
             files = _open_files()
         if number >= decodes // 2 and number % max(decodes // 100, 25) == 0:
             gc.collect()
-            samples.append((number, _status("VmRSS") / 1024))
+            samples.append((number, status("VmRSS") / 1024))
     slope = _slope(samples) * 10_000
     return Endurance(decodes, slope, files, _open_files(), time.monotonic() - begin)
 
@@ -196,25 +169,3 @@ def _slope(samples: list[tuple[int, float]]) -> float:
 def _open_files() -> int:
     folder = Path("/proc/self/fd")
     return len(os.listdir(folder)) if folder.is_dir() else 0
-
-
-def _give_back_memory() -> None:
-    """Free memory of the heap to the kernel, where the C library is glibc."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
-    if trim is not None:
-        trim(0)
-
-
-def _status(name: str) -> int:
-    """A field of /proc/self/status in kB; 0 where there is none."""
-    file = Path("/proc/self/status")
-    if not file.is_file():
-        return 0
-    fields = dict(line.split(":", 1) for line in file.read_text().splitlines() if ":" in line)
-    return int(fields[name].split()[0])
-
-
-def _forget_peak() -> None:
-    file = Path("/proc/self/clear_refs")
-    if file.exists() and os.access(file, os.W_OK):
-        file.write_text("5")  # see proc(5): the peak becomes what is used now

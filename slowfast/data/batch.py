@@ -59,12 +59,15 @@ class Sample:
     def clips(self, start: int = 0, stop: int | None = None) -> Tensor:
         """Views ``start`` to ``stop`` as uint8 (v, T, size, size, C), on the device of frames."""
         assert isinstance(self.frames, Tensor), "frames are YUV until `to` moves them"
-        cut = []
-        places = self.offsets[start:stop].tolist()
-        for index, (top, left) in zip(self.index[start:stop], places, strict=True):
-            window = self.frames[:, top : top + self.size, left : left + self.size]
-            cut.append(window.index_select(0, index.to(window.device)))
-        return torch.stack(cut)
+        frames, places = self.frames, self.offsets[start:stop].tolist()
+        indices = self.index[start:stop].to(frames.device)
+        windows = [frames[:, y : y + self.size, x : x + self.size] for y, x in places]
+        if len(windows) == 1 and frames.dtype == torch.uint8 and _is_all(indices[0], len(frames)):
+            return windows[0][None]  # a random clip: nothing to copy, and nobody writes to bytes
+        out = frames.new_empty((*indices.shape, *windows[0].shape[1:]))
+        for window, index, clip in zip(windows, indices, out, strict=True):
+            torch.index_select(window, 0, index, out=clip)
+        return out
 
     def to(self, device: torch.device | str, *, non_blocking: bool = False) -> Sample:
         """The sample with its frames, as RGB, and indices on ``device``; offsets stay here."""
@@ -81,6 +84,11 @@ class Sample:
 def as_rgb(frames: Tensor | YuvFrames) -> Tensor:
     """Frames as pixels, on the device they are on."""
     return frames.rgb() if isinstance(frames, YuvFrames) else frames
+
+
+def _is_all(index: Tensor, count: int) -> bool:
+    """Whether it counts from 0 to ``count``; on a GPU nobody waits to find out."""
+    return index.device.type == "cpu" and index.tolist() == [*range(count)]
 
 
 def _repeated(label: int | Tensor, count: int) -> Tensor:

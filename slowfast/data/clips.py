@@ -15,6 +15,7 @@ from slowfast.data.readers.picture import pictures_of
 from slowfast.data.readers.source import OpenSource, Source
 from slowfast.data.record import Record
 from slowfast.data.sampling import ANY_SPACING, ClipSpacing, DrawClip
+from slowfast.data.sendable import empty_to_send
 from slowfast.data.transforms.spatial import CropPlan, short_side_size, uniform_offset
 from slowfast.data.view import View
 from slowfast.data.window import Window
@@ -44,7 +45,7 @@ class RandomViews:
         sampler, crop: what is drawn for each clip and each view.
         seed, split: first parts of the key that all randomness is drawn from.
         spacing: how far apart the clips of a sample lie.
-        make_store: number of frames -> what takes their pixels.
+        make_store: what takes the pixels of a number of frames.
     """
 
     open_source: OpenSource
@@ -150,7 +151,7 @@ class UniformViews:
                 [self.sampler(view, source.num_frames, source.fps) for view in self.views]
             )
             union, index = wanted.unique(return_inverse=True)
-            store, touched = self.make_store(len(union)), None
+            store, touched = self.make_store(len(union), empty=empty_to_send), None
             offsets: list[tuple[int, int]] = []
             for picture in pictures_of(source, union):
                 if touched is None:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from slowfast.data.batch import BadSample, Batch, Sample, no_clips
 from slowfast.data.boxes import Boxes
+from slowfast.data.sendable import cat_to_send
 from slowfast.data.yuv import YuvFrames
 
 
@@ -24,7 +25,7 @@ def collate(items: Sequence[Sample | BadSample]) -> Batch:
     boxes = [(batch.boxes, len(batch)) for batch in batches if batch.boxes is not None]
     frames, index = _in_one_run(batches)
     return Batch(
-        clips=no_clips() if frames else torch.cat([batch.clips for batch in batches]),
+        clips=no_clips() if frames else cat_to_send([batch.clips for batch in batches]),
         labels=torch.cat([batch.labels for batch in batches]),
         videos=torch.cat([batch.videos for batch in batches]),
         views=torch.cat([batch.views for batch in batches]),

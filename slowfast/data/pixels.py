@@ -5,15 +5,16 @@ A `Store` takes the wanted windows of a view's frames one by one, as they are de
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Protocol
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from slowfast.data.readers.picture import Picture
+from slowfast.data.sendable import Empty, empty_pixels
 from slowfast.data.window import Axis, Window
 from slowfast.data.yuv import YuvFrames, YuvLayout
 
@@ -26,21 +27,22 @@ class Store(Protocol):
     def finish(self) -> Tensor | YuvFrames: ...
 
 
-MakeStore = Callable[[int], Store]  # called with the number of frames
+class MakeStore(Protocol):
+    """A store for ``count`` frames, in memory from ``empty``."""
+
+    def __call__(self, count: int, *, empty: Empty = empty_pixels) -> Store: ...
 
 
 class RgbStore:
     """uint8 (F, H, W, 3)."""
 
-    def __init__(self, count: int) -> None:
-        self._count, self._filled = count, 0
+    def __init__(self, count: int, *, empty: Empty = empty_pixels) -> None:
+        self._count, self._filled, self._empty = count, 0, empty
         self._out = torch.empty(0, dtype=torch.uint8)
 
     def add(self, picture: Picture, window: Window) -> None:
         if not self._filled:
-            shape = self._count, window.height, window.width, 3
-            # NumPy asks for large pages: filling them costs little more than half as much.
-            self._out = torch.from_numpy(np.empty(shape, np.uint8))
+            self._out = self._empty((self._count, window.height, window.width, 3))
         self._out[self._filled] = picture.cut(window)
         self._filled += 1
 
@@ -51,11 +53,10 @@ class RgbStore:
 class YuvStore:
     """The planes that windows touch, unscaled; finished RGB of frames that have no such planes."""
 
-    def __init__(self, count: int) -> None:
-        self._count = count
+    def __init__(self, count: int, *, empty: Empty = empty_pixels) -> None:
+        self._count, self._empty = count, empty
         self._layouts: list[YuvLayout] = []
-        self._out = np.empty(0, np.uint8)
-        self._end = 0
+        self._out, self._end = torch.empty(0, dtype=torch.uint8), 0
 
     def add(self, picture: Picture, window: Window) -> None:
         found = picture.yuv(window)
@@ -64,19 +65,17 @@ class YuvStore:
         else:
             layout, planes = found
         if not self._layouts:
-            self._out = np.empty(self._count * layout.frame_bytes, np.uint8)
+            self._out = self._empty([self._count * layout.frame_bytes])
+        out = self._out.numpy()
         for plane in planes:
             end = self._end + plane.size
-            self._out[self._end : end].reshape(plane.shape)[:] = plane
+            out[self._end : end].reshape(plane.shape)[:] = plane
             self._end = end
-        last = self._layouts[-1] if self._layouts else None
-        if last is not None and replace(last, frames=1) == layout:
-            self._layouts[-1] = replace(last, frames=last.frames + 1)
-        else:
-            self._layouts.append(layout)
+        self._layouts.append(layout)
 
     def finish(self) -> YuvFrames:
-        return YuvFrames(torch.from_numpy(self._out), tuple(self._layouts))
+        runs = [replace(layout, frames=len([*same])) for layout, same in groupby(self._layouts)]
+        return YuvFrames(self._out, tuple(runs))
 
 
 @dataclass
@@ -93,6 +92,7 @@ class StrictStore:
     count: int
     mean: Sequence[float]
     std: Sequence[float]
+    empty: Empty = empty_pixels  # nothing comes of it: this mode is there to compare with
 
     def __post_init__(self) -> None:
         self._frames: list[Tensor] = []

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from slowfast.data.sendable import cat_to_send
 from slowfast.data.window import Axis
 
 # Weights of red and blue in brightness, by the number that video files have for them (ITU-T
@@ -135,7 +136,7 @@ class YuvFrames:
     @staticmethod
     def join(parts: list[YuvFrames]) -> YuvFrames:
         return YuvFrames(
-            torch.cat([part.data for part in parts]),
+            cat_to_send([part.data for part in parts]),
             tuple(layout for part in parts for layout in part.layouts),
         )
 

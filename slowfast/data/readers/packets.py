@@ -5,15 +5,23 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
+from math import inf
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class PacketInfo:
-    """What the container says of a packet of the video stream, in decoding order."""
+class PacketInfo(NamedTuple):
+    """What the container says of a packet of the video stream, in decoding order.
 
-    pts: int | None  # presentation time, in units of the stream's time base
+    Attributes:
+        pts: presentation time, in units of the stream's time base.
+        is_key: decoding may begin with it, by the container.
+        is_shown: False: decoded but never shown (before an edit list, hidden VP8 frames).
+    """
+
+    pts: int | None
     is_key: bool
-    is_shown: bool  # False: decoded but never shown (before an edit list, hidden VP8 frames)
+    is_shown: bool
 
 
 @dataclass(frozen=True)
@@ -72,11 +80,7 @@ def index_frames(packets: Sequence[PacketInfo]) -> FrameIndex | None:
 
 def _clean_keys(packets: Sequence[PacketInfo], first: int) -> list[int]:
     """Key packets that no later packet precedes in time: open groups of pictures are not."""
-    keys, earliest = [], None
-    for i in range(len(packets) - 1, first, -1):
-        pts = packets[i].pts
-        assert pts is not None
-        if packets[i].is_key and (earliest is None or pts < earliest):
-            keys.append(i)
-        earliest = pts if earliest is None else min(pts, earliest)
-    return [first, *reversed(keys)]
+    times = [packet.pts for packet in packets[first:] if packet.pts is not None]
+    later = [inf, *accumulate(reversed(times), min)][-2::-1]  # the earliest of what follows each
+    clean = [first + i for i, pts in enumerate(times) if pts < later[i]]
+    return [first, *(i for i in clean if i > first and packets[i].is_key)]

@@ -105,7 +105,7 @@ class Converter:
         self._reformatter = VideoReformatter()
         self._turn: tuple[bool, bool, bool] | None = None  # transpose, mirror x, mirror y
         self._rgb_cuts: dict[Window, RgbCut | None] = {}
-        self._plane_cuts: dict[Window, PlaneCut | None] = {}
+        self._plane_cuts: dict[Window, tuple[PlaneCut, YuvLayout] | None] = {}
 
     def displayed(self, frame: Any) -> tuple[int, int]:
         """(height, width) of the frame as displayed."""
@@ -134,16 +134,20 @@ class Converter:
         """Planes that hold the window, and their layout for one frame."""
         if window not in self._plane_cuts:
             _forget(self._plane_cuts)
-            self._plane_cuts[window] = PlaneCut.of(frame, *self._stored(frame, window))
-        cut = self._plane_cuts[window]
+            self._plane_cuts[window] = self._plane_cut(frame, window)
+        known = self._plane_cuts[window]
+        return None if known is None else (known[1], known[0](frame))
+
+    def _plane_cut(self, frame: Any, window: Window) -> tuple[PlaneCut, YuvLayout] | None:
+        cut = PlaneCut.of(frame, *self._stored(frame, window))
         if cut is None:
             return None
         transpose, mirror_x, mirror_y = self._turn_of(frame)
-        planes = cut(frame)
+        height, width = cut(frame)[0].shape
         layout = YuvLayout(
             frames=1,
-            height=planes[0].shape[0],
-            width=planes[0].shape[1],
+            height=height,
+            width=width,
             rows=cut.rows,
             columns=cut.columns,
             transpose=transpose,
@@ -152,7 +156,7 @@ class Converter:
             colorspace=int(frame.colorspace),
             full_range=cut.full_range,
         )
-        return layout, planes
+        return cut, layout
 
     def _turn_of(self, frame: Any) -> tuple[bool, bool, bool]:
         if self._turn is None:

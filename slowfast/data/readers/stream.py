@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Any
 
 import av
+from av.stream import Discard
 
 from slowfast.data.readers.container import FilePart
 from slowfast.data.readers.packets import PacketInfo
@@ -86,9 +87,11 @@ class VideoStream:
         self._codec.flush_buffers()
         self._codec.skip_frame = "DEFAULT"
         used, end = first, max(wanted, default=len(self.packets)) + 1
+        skips = False
         for packet in self._from(first, end):
-            if wanted:
-                self._codec.skip_frame = "DEFAULT" if used in wanted else "NONREF"
+            if wanted and (used in wanted) == skips:
+                skips = not skips
+                self._codec.skip_frame = "NONREF" if skips else "DEFAULT"
             used += packet is not None
             try:
                 frames = self._codec.decode(packet)
@@ -159,8 +162,13 @@ class VideoStream:
         yield None
 
     def _demux(self, container: Any) -> Iterator[Any]:
+        chosen = container.streams.video[self.number]
+        if self.indexed:  # so that sound is not even read
+            for stream in container.streams:
+                if stream.index != chosen.index:
+                    stream.discard = Discard.all
         try:
-            for packet in container.demux(container.streams.video[self.number]):
+            for packet in container.demux(chosen):
                 if packet.is_corrupt:
                     raise self.error("a packet is cut off or lost")
                 if packet.size:  # the last one, which tells the end, is empty

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 _SLACK = 10.0  # seconds that a frame may wait for its turn, on top of the stream's length
 _SHORT = 0.1  # seconds that may be missing at the end
 
 
-@dataclass(frozen=True)
-class PacketTime:
+class PacketTime(NamedTuple):
     """Times of a packet in units of the stream's time base; None: not said."""
 
     pts: int | None
