@@ -168,7 +168,7 @@ def read_frame_list(
     Args:
         list_files: read one after the other.
         prefix: folder in front of each path.
-        num_classes: labels must be below; None: labels are not read.
+        num_classes: labels must be below; None: labels are not read, and may be absent.
 
     Raises:
         ValueError: there is no such file, or a line is not like that.
@@ -192,11 +192,12 @@ def _read_rows(
     file: TextIO, shown: str, videos: dict[str, _Video], num_classes: int | None
 ) -> None:
     header = file.readline().split()
-    if VIDEO not in header or PATH not in header:
+    labelled = num_classes is not None
+    if not {VIDEO, PATH, *([LABELS] if labelled else [])} <= set(header):
         raise ValueError(f"{shown}:1: expected the header '{HEADER}', found {' '.join(header)!r}")
     video_at, path_at = header.index(VIDEO), header.index(PATH)
-    labels_at = header.index(LABELS) if LABELS in header and num_classes is not None else None
-    needed = max(video_at, path_at) + 1
+    labels_at = header.index(LABELS) if LABELS in header else None
+    needed = max(video_at, path_at, labels_at if labelled and labels_at is not None else 0) + 1
     known = {"": ""}  # labels as they stand in the list -> without quotes; few lists have many
     name, video = "", _Video()
     # Lists have millions of lines, nearly all of which are the one before with both numbers one
@@ -210,22 +211,22 @@ def _read_rows(
             continue
         fields = line.rstrip().split(" ", len(header) - 1)
         if '"' in line[: len(line) - len(fields[-1]) - 2]:  # quotes before the last column
-            fields = next(csv.reader([line.rstrip()], delimiter=" "))
-        if len(fields) < needed or not fields[path_at]:
+            fields = _unquoted(line.rstrip())
+        if not needed <= len(fields) <= len(header) or not fields[path_at]:
             if not line.strip():
                 continue
             raise ValueError(
                 f"{shown}:{number}: expected '{' '.join(header)}', divided by single spaces, found "
-                f"{line.rstrip()!r}; quote what holds a space"
+                f"{line.rstrip()!r}; quote what holds a space, and write \"\" for no labels"
             )
         text = fields[labels_at] if labels_at is not None and labels_at < len(fields) else ""
         if text not in known:
             known[text] = text.replace('"', "").strip()
-            _check_labels(known[text], num_classes or 0, f"{shown}:{number}")
+            _check_labels(known[text], num_classes, f"{shown}:{number}")
         if fields[video_at] != name:
             name = fields[video_at]
             video = videos.setdefault(name, _Video())
-        video.add(fields[path_at], known[text])
+        video.add(fields[path_at], known[text] if labelled else "")
         template, frame = _template(line, fields, header, video)
 
 
@@ -243,7 +244,22 @@ def _template(line: str, fields: list[str], header: list[str], video: _Video) ->
     return f"{head}%d{middle}%0{video.digits}d{tail}", int(frame)
 
 
-def _check_labels(text: str, num_classes: int, where: str) -> None:
+def _unquoted(line: str) -> list[str]:
+    """The columns of a line, some of them in quotes; none if a quote is not closed."""
+    try:
+        return next(csv.reader([line], delimiter=" ", strict=True))
+    except csv.Error:
+        return []
+
+
+def _check_labels(text: str, num_classes: int | None, where: str) -> None:
+    if num_classes is None:  # nobody asks for them, but a path with a space would end up here
+        if text.strip("-0123456789, "):
+            raise ValueError(
+                f"{where}: expected labels as the last column, found {text!r}; quote a path that "
+                "holds a space"
+            )
+        return
     for each in text.split(",") if text else ():
         if not each.strip().isdecimal() or int(each) >= num_classes:
             raise ValueError(
