@@ -217,7 +217,7 @@ def _read_rows(
                 continue
             raise ValueError(
                 f"{shown}:{number}: expected '{' '.join(header)}', divided by single spaces, found "
-                f"{line.rstrip()!r}; quote what holds a space, and write \"\" for no labels"
+                f'{line.rstrip()!r}; quote what holds a space, and write "" for no labels'
             )
         text = fields[labels_at] if labels_at is not None and labels_at < len(fields) else ""
         if text not in known:
