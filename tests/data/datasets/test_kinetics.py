@@ -36,6 +36,7 @@ def rows(path: Path, **options: Any) -> list[tuple[str, int]]:
         # Three columns: the middle one is ignored.
         ("a.mp4 250 3", ("a.mp4", 3)),
         ("x/a.mp4 a.mp4 3", ("x/a.mp4", 3)),
+        ("my clip.mp4 250 3", ("my clip.mp4", 3)),
         # But not where the second "column" is the rest of a name.
         ("a.mp4 copy.mp4 3", ("a.mp4 copy.mp4", 3)),
         ("St. Peter.mp4 3", ("St. Peter.mp4", 3)),
@@ -77,6 +78,7 @@ def test_other_separators_line_ends_and_encodings(write: Any) -> None:
         ("a.mp4 -1\n", r"train.csv:1: expected a label from 0 to 11, got -1"),
         ("a.mp4 0\nb.mp4\n", r"train.csv:2: expected lines of one kind, found 'b.mp4' without"),
         ("a.mp4\nb.mp4 1\n", r"train.csv:2: .* with a label after lines without"),
+        ("a.mp4 1\n 3\n", r"train.csv:2: expected 'path label', got ' 3' without a path"),
         ("\n \n", r"train.csv: expected one 'path label' a line, found no line"),
     ],
 )
