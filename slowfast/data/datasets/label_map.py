@@ -37,7 +37,7 @@ def read_label_map(path: str | Path) -> dict[int, str]:
         where = f"{path}:{text.count(chr(10), 0, block.start()) + 1}"
         _check_between(text[end : block.start()], where)
         end = block.end()
-        fields = dict(_FIELD.findall(block[1]))
+        fields: dict[str, str] = dict(_FIELD.findall(block[1]))
         name, number = fields.get("name", ""), fields.get("id", fields.get("label_id", ""))
         if name[:1] not in ('"', "'") or not number.isdecimal() or not int(number):
             raise ValueError(
