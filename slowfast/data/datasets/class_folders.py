@@ -77,10 +77,10 @@ def labelled_files(
                 f"({', '.join(list(numbers)[:3])} ...), found another; move it away, or add the "
                 "class to the training split or to DATA.CLASS_NAMES_FILE"
             )
-        count = 0
-        for count, file in enumerate(files_in(folder / name, suffixes, others), start=1):
+        file = ""
+        for file in files_in(folder / name, suffixes, others):
             yield os.path.join(name, file), numbers[name]
-        if not count:
+        if not file:
             empty.append(name)
     if others:
         LOGGER.warning(
