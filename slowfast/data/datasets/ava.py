@@ -117,7 +117,7 @@ class Ava:
         if isinstance(self.videos, VideoFolder):
             path, fps = self.videos.file(video), None
         else:
-            path, fps = os.path.dirname(frames[0]), self.clock.fps
+            path, fps = self.videos.folder(video), self.clock.fps
         return Record(
             path,
             frames=frames,

@@ -107,6 +107,12 @@ class FrameList:
         ]
         return FramePaths(runs, int(self.counts[video]))
 
+    def folder(self, video: int) -> str:
+        """Where the frames of a video are; where several videos share it, followed by its name."""
+        folder = os.path.dirname(self.paths(video)[0])
+        name = self.names[video]
+        return folder if os.path.basename(folder) == name else os.path.join(folder, name)
+
     def frame_labels(self, video: int, num_classes: int) -> Tensor:
         """uint8 (F, num_classes), 1 for each class that a frame has."""
         labels = torch.zeros(int(self.counts[video]), num_classes, dtype=torch.uint8)

@@ -39,8 +39,9 @@ class FramesOfVideos:
     def __getitem__(self, row: int) -> Record:
         if not 0 <= row < len(self):
             raise IndexError(f"row {row} of a list of {len(self)} videos")
-        frames = self.videos.paths(int(self.rows[row]))
-        return Record(os.path.dirname(frames[0]), int(self.labels[row]), frames=frames)
+        video = int(self.rows[row])
+        frames = self.videos.paths(video)
+        return Record(self.videos.folder(video), int(self.labels[row]), frames=frames)
 
     def fingerprint(self) -> dict[str, str | int]:
         chosen: dict[str, str | int] = {

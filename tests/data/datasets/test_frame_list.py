@@ -104,3 +104,9 @@ def test_quotes_that_swallow_a_column(write: Write) -> None:
             read_frame_list(write('v v 0 "a b/0.jpg "1"', 'v v 1 v/1.jpg "2"'), num_classes=classes)
     with pytest.raises(ValueError, match=r"train.csv:2: expected labels .*quote a path that holds"):
         read_frame_list(write('v v 0 my v/0.jpg ""'))
+
+
+def test_videos_that_share_a_folder_are_told_apart(write: Write) -> None:
+    lines = ["v v 0 all/v_1.jpg", "w w 0 all/w_1.jpg", "x x 0 x/1.jpg"]
+    videos = read_frame_list(write(*lines), prefix="/p")
+    assert [videos.folder(i) for i in range(3)] == ["/p/all/v", "/p/all/w", "/p/x"]
