@@ -7,6 +7,7 @@ import csv
 import os
 import re
 from array import array
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -77,6 +78,7 @@ class FrameList:
         spans: int64 (V + 1,), where the spans of equal labels of each video begin.
         span_first: int64 (S,), first frame of each span.
         span_labels: the labels of each span, numbers divided by commas.
+        shared: bool (V,), whether other videos have their frames in the same folder.
         prefix: folder put in front of each path.
         source: the list file, for messages and the fingerprint.
     """
@@ -90,6 +92,7 @@ class FrameList:
     spans: Tensor
     span_first: Tensor
     span_labels: PackedText
+    shared: Tensor
     prefix: str
     source: str
 
@@ -110,8 +113,7 @@ class FrameList:
     def folder(self, video: int) -> str:
         """Where the frames of a video are; where several videos share it, followed by its name."""
         folder = os.path.dirname(self.paths(video)[0])
-        name = self.names[video]
-        return folder if os.path.basename(folder) == name else os.path.join(folder, name)
+        return os.path.join(folder, self.names[video]) if self.shared[video] else folder
 
     def frame_labels(self, video: int, num_classes: int) -> Tensor:
         """uint8 (F, num_classes), 1 for each class that a frame has."""
@@ -284,6 +286,8 @@ def _pack(videos: dict[str, _Video], prefix: str, source: str) -> FrameList:
         span_first.extend(start for start, _ in video.spans)
         for row, _, number, digits, _ in video.runs:
             first.extend((row, number, digits))
+    folders = [os.path.dirname(_join(*video.runs[0][1:])) for video in videos.values()]
+    count = Counter(folders)
     every = [run for video in videos.values() for run in video.runs]
     return FrameList(
         names=PackedText.of(videos),
@@ -295,6 +299,7 @@ def _pack(videos: dict[str, _Video], prefix: str, source: str) -> FrameList:
         spans=packed_numbers(spans),
         span_first=packed_numbers(span_first),
         span_labels=PackedText.of(text for video in videos.values() for _, text in video.spans),
+        shared=torch.tensor([count[folder] > 1 for folder in folders]),
         prefix=prefix,
         source=source,
     )

@@ -107,6 +107,6 @@ def test_quotes_that_swallow_a_column(write: Write) -> None:
 
 
 def test_videos_that_share_a_folder_are_told_apart(write: Write) -> None:
-    lines = ["v v 0 all/v_1.jpg", "w w 0 all/w_1.jpg", "x x 0 x/1.jpg"]
+    lines = ["v v 0 all/v_1.jpg", "w w 0 all/w_1.jpg", "x x 0 y2/a.jpg", "z z 0 y3/a.jpg"]
     videos = read_frame_list(write(*lines), prefix="/p")
-    assert [videos.folder(i) for i in range(3)] == ["/p/all/v", "/p/all/w", "/p/x"]
+    assert [videos.folder(i) for i in range(3)] == ["/p/all/v", "/p/all/w", "/p/y2"]
