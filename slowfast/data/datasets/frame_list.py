@@ -17,6 +17,7 @@ from typing import TextIO, overload
 import torch
 from torch import Tensor
 
+from slowfast.data.datasets.table_rows import refuse_utf16
 from slowfast.data.packed_text import PackedText, digest_of, packed_numbers
 from slowfast.data.record import NoSuchSplit
 from slowfast.paths import local_path
@@ -199,7 +200,9 @@ def read_frame_list(
 def _read_rows(
     file: TextIO, shown: str, videos: dict[str, _Video], num_classes: int | None
 ) -> None:
-    header = file.readline().split()
+    first_line = file.readline()
+    refuse_utf16(first_line, shown)
+    header = first_line.split()
     labelled = num_classes is not None
     if not {VIDEO, PATH, *([LABELS] if labelled else [])} <= set(header):
         raise ValueError(f"{shown}:1: expected the header '{HEADER}', found {' '.join(header)!r}")

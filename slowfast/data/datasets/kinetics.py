@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from slowfast.data.datasets.table_rows import refuse_utf16
 from slowfast.data.manifest import Manifest
 from slowfast.data.record import NoSuchSplit
 from slowfast.log import LOGGER
@@ -96,6 +97,8 @@ def _rows(
     # File names are bytes: whatever encoding they are in, they must come out as they went in.
     with path.open(encoding="utf-8", errors="surrogateescape", newline=None) as file:
         for number, line in enumerate(file, start=1):
+            if number == 1:
+                refuse_utf16(line, shown)
             line = line.strip("\r\n\ufeff" if number == 1 else "\r\n")
             if number <= skip_rows or not line.strip():
                 continue

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from slowfast.data.datasets.label_names import numbers_of_names, own_names_from_cfg
-from slowfast.data.datasets.table_rows import table_rows
+from slowfast.data.datasets.table_rows import refuse_utf16, table_rows
 from slowfast.data.manifest import Manifest
 from slowfast.data.record import NoSuchSplit
 from slowfast.paths import local_path
@@ -33,6 +33,7 @@ def read_table(path: Path) -> Iterator[tuple[str, str, str]]:
         )
     with file_path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
         header = file.readline().rstrip("\r\n")
+        refuse_utf16(header, str(path))
         separator = max(SEPARATORS, key=header.count)
         columns = [name.strip().strip('"').lower() for name in header.split(separator)]
         if not set(COLUMNS) <= set(columns):

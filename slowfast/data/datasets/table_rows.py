@@ -37,3 +37,12 @@ def table_rows(
         cells = [cell.strip() for cell in cells]
         if any(cells):
             yield f"{shown}:{number}", cells
+
+
+def refuse_utf16(first_line: str, shown: str) -> None:
+    """Raise for a list as Windows PowerShell writes it, whose lines would be named as malformed."""
+    if "\0" in first_line:
+        raise ValueError(
+            f"{shown}:1: expected text in UTF-8, found UTF-16 or no text; save it as UTF-8 (in "
+            "PowerShell: Out-File -Encoding utf8)"
+        )

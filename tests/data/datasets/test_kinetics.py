@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from slowfast.data.datasets.frame_list import read_frame_list
 from slowfast.data.datasets.kinetics import read_class_names, read_kinetics
+from slowfast.data.datasets.named_csv import names_in
 from slowfast.log import LOGGER
 
 
@@ -107,3 +109,11 @@ def test_class_names(write: Any) -> None:
         read_class_names(write('{"a": }'))
     with pytest.raises(ValueError, match=r"DATA.CLASS_NAMES_FILE"):
         read_class_names("no/such/file.txt")
+
+
+@pytest.mark.parametrize("read", [read_kinetics, read_frame_list, names_in])
+def test_a_list_as_powershell_writes_it(read: Any, tmp_path: Path) -> None:
+    path = tmp_path / "train.csv"
+    path.write_text("a.mp4 3\r\n", encoding="utf-16")
+    with pytest.raises(ValueError, match=r"train.csv:1: expected text in UTF-8, found UTF-16"):
+        read(path)
