@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
@@ -16,6 +18,7 @@ from slowfast.data.check import Journal, Listed, check_videos, list_videos
 from slowfast.data.check_report import NAME, Report, write_report
 from slowfast.data.content import manifest_file, write_manifest
 from slowfast.data.datasets.build import SPLITS, list_records
+from slowfast.data.datasets.catalog import dataset_kind_from_cfg
 from slowfast.data.datasets.kinetics import read_kinetics
 from slowfast.data.findings import Finding, find_faults, to_leave_out
 from slowfast.data.inspection import Facts
@@ -160,10 +163,21 @@ def _plan_of_cfg(args: argparse.Namespace) -> Plan:
         data.PATH_PREFIX or "",
         open_source=open_source_from_cfg(cfg),
         num_classes=cfg.MODEL.NUM_CLASSES,
-        clip_seconds=data.NUM_FRAMES * data.SAMPLING_RATE / data.TARGET_FPS,
+        clip_seconds=_clip_seconds(cfg),
         faults=faults,
         notes=notes,
     )
+
+
+def _clip_seconds(cfg: Any) -> float:
+    """Time that a training clip spans; 0 where it is as long as the video."""
+    sampling = dataset_kind_from_cfg(cfg, "train").sampling
+    fps = {
+        "time": cfg.DATA.TARGET_FPS,
+        "strides": cfg.DATA.PICTURE_FPS,
+        "keyframes": cfg.AVA.FPS,
+    }.get(sampling, math.inf)
+    return float(cfg.DATA.NUM_FRAMES * cfg.DATA.SAMPLING_RATE / fps)
 
 
 def _plan_of_list(args: argparse.Namespace) -> Plan:

@@ -24,7 +24,7 @@ from slowfast.data.record import Record, Records
 class Listed:
     """What the lists say of a video: in which splits it is, with which labels.
 
-    ``labels`` holds (split, label) of each row; labels of several classes are None.
+    ``labels`` holds (split, label) of each row; None: it has several classes, or those of boxes.
     """
 
     record: Record
@@ -41,7 +41,8 @@ def list_videos(records: Mapping[str, Records]) -> dict[str, Listed]:
     for split, each in records.items():
         for row in range(len(each)):
             record = each[row]
-            label = None if isinstance(record.label, Tensor) else record.label
+            several = isinstance(record.label, Tensor) or record.boxes is not None
+            label = None if several else int(record.label)
             rows.setdefault(record.path, (record, []))[1].append((split, label))
     return {path: Listed(record, tuple(labels)) for path, (record, labels) in rows.items()}
 

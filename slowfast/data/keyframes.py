@@ -10,7 +10,8 @@ from slowfast.data.batch import Sample
 from slowfast.data.boxes import Boxes
 from slowfast.data.clips import CropRule
 from slowfast.data.frame_sampling import keyframe_frames
-from slowfast.data.readers.source import OpenSource
+from slowfast.data.readers.source import OpenSource, Source
+from slowfast.data.readers.video_error import VideoError
 from slowfast.data.record import Record
 from slowfast.data.transforms.box_plan import boxes_in_crop
 from slowfast.randomness import generator_for
@@ -46,6 +47,7 @@ class KeyframeViews:
                 "TRAIN.DATASET or TEST.DATASET to what the data is"
             )
         with self.open_source(record) as source:
+            _check_time(record, source)
             # On the grid of `fps`, then to the frames of the video.
             length = round(source.num_frames * self.fps / source.fps)
             wanted = keyframe_frames(
@@ -74,4 +76,16 @@ class KeyframeViews:
             path=record.path,
             epoch=epoch,
             boxes=Boxes.of_clip(corners, record.boxes),
+        )
+
+
+def _check_time(record: Record, source: Source) -> None:
+    """Raise VideoError for a keyframe more than a second after the end."""
+    duration = source.num_frames / source.fps
+    if record.keyframe is not None and record.keyframe > duration + 1:
+        raise VideoError(
+            f"{record.path}: expected keyframes within its {duration:.1f} s, found one "
+            f"{record.keyframe:.1f} s after its beginning",
+            advice="set AVA.FPS and AVA.START_SECOND to those of frames and boxes, or correct the "
+            "list of boxes",
         )

@@ -60,7 +60,8 @@ def write_report(
     )
     path = run.folder / "report.html"
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.write_text(text, encoding="utf-8")
+    # Bytes of a file name that are no text become \udc.., as in the log.
+    part.write_text(text, encoding="utf-8", errors="backslashreplace")
     part.replace(path)
     return path
 

@@ -11,8 +11,10 @@ import av
 import pytest
 import torch
 
-from slowfast.cli.check_data import main
+from slowfast.cli.check_data import _clip_seconds, main
 from slowfast.cli.data import main as data_main
+from slowfast.config import load_cfg
+from slowfast.data.boxes import GivenBoxes
 from slowfast.data.check import Journal, Listed, list_videos
 from slowfast.data.findings import find_faults, to_leave_out
 from slowfast.data.inspection import Facts, inspect
@@ -188,3 +190,19 @@ def test_a_header_that_lies_about_the_length_is_a_remark() -> None:
     found = find_faults(videos, {"a.mp4": Facts(frames=60, fps=30, declared=10.0)})
     assert [f.what for f in found] == ["a.mp4: expected 10.00 s by its header, found 2.00 s"]
     assert to_leave_out(found) == []
+
+
+def test_classes_of_boxes_are_not_those_of_videos() -> None:
+    """The label of a keyframe is 0, whatever its persons do."""
+    boxes = GivenBoxes(torch.zeros(1, 4), torch.ones(1, 3), torch.ones(1))
+    videos = list_videos({"train": [Record("a.mp4", 0, boxes=boxes, keyframe=2.0)]})
+    assert videos["a.mp4"].labels == (("train", None),)
+    assert find_faults(videos, {}, num_classes=3) == []
+
+
+def test_only_clips_that_have_a_length_can_be_too_short() -> None:
+    spans = {
+        name: _clip_seconds(load_cfg(f"configs/{name}.yaml"))
+        for name in ("SSv2/SLOWFAST_16x8_R50", "ImageNet/RES_R50", "Charades/SLOWFAST_16x8_R50")
+    }
+    assert list(spans.values()) == [0, 0, pytest.approx(64 * 2 / 30)]

@@ -151,3 +151,9 @@ def test_a_folder_without_a_run(tmp_path: Path) -> None:
         write_report(tmp_path)
     with pytest.raises(ValueError, match="OUTPUT_DIR of a run, found no folder"):
         write_report(tmp_path / "nowhere")
+
+
+def test_a_file_name_that_is_no_text(write_run: WriteRun) -> None:
+    """It ends in the report, not the run."""
+    path = write_report(write_run(video="gone/caf\udce9.mp4"))
+    assert "caf\\udce9.mp4" in path.read_text(encoding="utf-8")

@@ -117,7 +117,7 @@ class Ava:
         if isinstance(self.videos, VideoFolder):
             path, fps = self.videos.file(video), None
         else:
-            path, fps = os.path.dirname(frames[0]), self.clock.fps
+            path, fps = self.videos.folder(video), self.clock.fps
         return Record(
             path,
             frames=frames,
@@ -147,7 +147,7 @@ def join_ava(
     """Keyframes that have both frames and boxes.
 
     Raises:
-        ValueError: there is none.
+        ValueError: there is none, or one is before the first frame.
     """
     row_of = {videos.names[row]: row for row in range(len(videos))}
     found: list[tuple[int, float, Keyframe]] = []
@@ -165,12 +165,26 @@ def join_ava(
             len(without),
             min(without),
         )
+    left_out = (
+        f"{len(lists.keyframes) - len(found)} outside of AVA.VALID_SECONDS "
+        f"({list(clock.valid_seconds)}), not a multiple of {clock.every:g}, without frames or "
+        f"without persons, {len(found) - len(kept)} excluded; {lists.unsure} boxes below "
+        "AVA.DETECTION_SCORE_THRESH"
+    )
     if not kept:
         raise ValueError(
             f"{videos.source}: expected keyframes with boxes, found none: {len(lists.keyframes)} "
-            f"annotated seconds, {len(without)} of their videos without frames, {len(found)} "
-            f"seconds in range; check AVA.VALID_SECONDS ({list(clock.valid_seconds)}) and that "
-            "both lists name videos alike"
+            f"annotated seconds, {len(without)} of their videos without frames; {left_out}. Check "
+            "these keys, and that both lists name videos alike"
+        )
+    LOGGER.info("%s: %d keyframes; seconds left out: %s", videos.source, len(kept), left_out)
+    first = min(kept, key=lambda each: each[1])
+    if first[1] < clock.start_second:
+        raise ValueError(
+            f"{videos.source}: expected boxes from second {clock.start_second:g} on, where the "
+            f"videos begin (AVA.START_SECOND), found second {first[1]:g} of {first[2][0]}; set it "
+            "to what the boxes call the first frame, 0 in whole videos, or AVA.VALID_SECONDS to "
+            "the seconds that are used"
         )
     return Ava(
         videos,

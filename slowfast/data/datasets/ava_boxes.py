@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import csv
+import math
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from slowfast.data.boxes import GivenBoxes
+from slowfast.data.datasets.table_rows import table_rows
 from slowfast.data.packed_text import packed_numbers
 from slowfast.data.record import NoSuchSplit
 from slowfast.paths import local_path
@@ -35,6 +36,7 @@ class BoxLists:
         self.num_classes, self.score_threshold = num_classes, score_threshold
         # Boxes are told apart by what stands in the list, not by rounded numbers.
         self.keyframes: dict[Keyframe, dict[tuple[str, ...], _Box]] = {}
+        self.unsure = 0  # boxes below the threshold
 
     def add(self, path: str | Path, *, detected: bool) -> None:
         """Read a list.
@@ -47,6 +49,7 @@ class BoxLists:
             corners = tuple(row[2:6])
             score = _score(row[7], where) if detected and len(row) == 8 else 1.0
             if score < self.score_threshold:
+                self.unsure += 1
                 continue
             boxes = self.keyframes.setdefault(key, {})
             if not any(corners):  # the second is annotated, and nobody is in it
@@ -122,9 +125,12 @@ def read_exclusions(path: str | Path) -> set[Keyframe]:
 
 def second_of(text: str, where: str) -> float:
     try:
-        return float(text)
-    except ValueError as error:
-        raise ValueError(f"{where}: expected a second, found {text!r}") from error
+        second = float(text)
+    except ValueError:
+        second = math.nan
+    if not math.isfinite(second):
+        raise ValueError(f"{where}: expected a second, found {text!r}")
+    return second
 
 
 def _rows(
@@ -138,15 +144,13 @@ def _rows(
             "its folder, or the key that names it to '' or [] if there is none"
         )
     with file_path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-        for number, row in enumerate(csv.reader(file), start=1):
-            if not row:
-                continue
-            if not columns[0] <= len(row) <= columns[1]:
+        for where, cells in table_rows(file, str(path)):
+            if not columns[0] <= len(cells) <= columns[1]:
                 raise ValueError(
-                    f"{path}:{number}: expected '{expected}', found {','.join(row)!r} with "
-                    f"{len(row)} columns"
+                    f"{where}: expected '{expected}', found {','.join(cells)!r} with {len(cells)} "
+                    "columns"
                 )
-            yield f"{path}:{number}", [cell.strip() for cell in row]
+            yield where, cells
 
 
 def _corners(cells: tuple[str, ...], where: str) -> tuple[float, float, float, float]:
@@ -165,9 +169,13 @@ def _corners(cells: tuple[str, ...], where: str) -> tuple[float, float, float, f
 
 def _score(cell: str, where: str) -> float:
     try:
-        return float(cell) if cell else 1.0
-    except ValueError as error:
-        raise ValueError(f"{where}: expected a score from 0 to 1, found {cell!r}") from error
+        score = float(cell) if cell else 1.0
+    except ValueError:
+        score = math.nan
+    # Above 1 are the persons of annotated lists, which public recipes name among the detected ones.
+    if not math.isfinite(score):
+        raise ValueError(f"{where}: expected a score from 0 to 1, found {cell!r}")
+    return score
 
 
 def _label(cell: str, where: str, num_classes: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-import json
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,6 +11,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from xml.etree import ElementTree
 
+from slowfast.data.datasets.json_file import read_json
+from slowfast.data.datasets.kinetics import is_video_name
 from slowfast.data.datasets.label_map import read_label_map, write_label_map
 
 BOXES, LABEL_MAP = "boxes.csv", "actions.pbtxt"
@@ -66,8 +68,13 @@ def import_boxes(
             in the order of the alphabet.
 
     Raises:
-        ValueError: the file is neither, or an action is not in the label map.
+        ValueError: the file is neither, a box is none, or an action is not in the label map.
     """
+    if not 0 < fps < math.inf or not 0 <= every < math.inf:
+        raise ValueError(
+            f"expected frames per second above 0 and a step of 0 seconds or more, got {fps:g} and "
+            f"{every:g}; correct --fps or --every"
+        )
     if source.suffix.lower() == ".xml":
         boxes = list(read_cvat(source, attribute=attribute))
     else:
@@ -107,25 +114,22 @@ def read_coco(path: Path, *, attribute: str = "", first_frame: int = 1) -> Itera
     Raises:
         ValueError: it is not such a file.
     """
+    expected = "JSON with images, annotations and categories, or an .xml of CVAT"
+    content = read_json(path, expected=expected)
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
         images = {image["id"]: image for image in content["images"]}
         names = {category["id"]: category["name"] for category in content["categories"]}
         videos = {video["id"]: video for video in content.get("videos", ())}
         annotations = content["annotations"]
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path}:{error.lineno}: not JSON ({error.msg})") from error
-    except (OSError, KeyError, TypeError) as error:
-        raise ValueError(
-            f"{path}: expected JSON with images, annotations and categories, or an .xml of CVAT, "
-            f"found {error!r}"
-        ) from error
+        _check_names([str(video["name"]) for video in videos.values()], path)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ValueError(f"{path}: expected {expected}, found {error!r}") from error
     for i, entry in enumerate(annotations):
         try:
             image = images[entry["image_id"]]
             video, frame = _place(image, videos, first_frame)
-            x, y, width, height = entry["bbox"]
-            across, down = image["width"], image["height"]
+            x, y, width, height = map(float, entry["bbox"])
+            size = float(image["width"]), float(image["height"])
             action = names[entry["category_id"]]
             if attribute:
                 action = str(entry["attributes"][attribute])
@@ -134,7 +138,13 @@ def read_coco(path: Path, *, attribute: str = "", first_frame: int = 1) -> Itera
                 f"{path}: annotation {i} lacks what a box needs ({error!r}): bbox, category_id, "
                 "and an image with width, height and the number of its frame"
             ) from error
-        corners = (x / across, y / down, (x + width) / across, (y + height) / down)
+        where = f"{path}: annotation {i}"
+        corners = _shares((x, y, x + width, y + height), size, where)
+        if frame < 0:
+            raise ValueError(
+                f"{where}: expected frames from 0, found {frame}; where pictures are numbered from "
+                "0, set --first-frame 0"
+            )
         yield ImportedBox(video, frame, corners, action)
 
 
@@ -155,16 +165,27 @@ def read_cvat(path: Path, *, attribute: str = "") -> Iterator[ImportedBox]:
             f"{path}: expected <original_size> and <source> of a video, found none; export it from "
             "CVAT as 'CVAT for video 1.1'"
         )
+    if len(list(root.iter("original_size"))) > 1:
+        raise ValueError(
+            f"{path}: expected one video, found several, whose boxes this format does not tell "
+            "apart; export each task of the project by itself"
+        )
     width, height = (float(size.findtext(side) or 0) for side in ("width", "height"))
-    video = PurePosixPath(source.replace("\\", "/")).stem
+    video = _video_name(source)
     for track in root.iter("track"):
         for box in track.iter("box"):
             if box.get("outside") == "1":
                 continue
-            frame = int(box.get("frame", 0))
-            x1, y1, x2, y2 = (float(box.get(key, 0)) for key in ("xtl", "ytl", "xbr", "ybr"))
-            corners = (x1 / width, y1 / height, x2 / width, y2 / height)
-            for action in _actions(box, track, attribute, f"{path}: track {track.get('id')}"):
+            where = f"{path}: track {track.get('id')}"
+            try:
+                frame = int(box.attrib["frame"])
+                x1, y1, x2, y2 = (float(box.attrib[key]) for key in ("xtl", "ytl", "xbr", "ybr"))
+            except (KeyError, ValueError) as error:
+                raise ValueError(
+                    f"{where}: expected a box with frame, xtl, ytl, xbr and ybr, found {box.attrib}"
+                ) from error
+            corners = _shares((x1, y1, x2, y2), (width, height), f"{where}, frame {frame}")
+            for action in _actions(box, track, attribute, where):
                 yield ImportedBox(video, frame, corners, action)
 
 
@@ -172,7 +193,9 @@ def _actions(
     box: ElementTree.Element, track: ElementTree.Element, attribute: str, where: str
 ) -> list[str]:
     if not attribute:
-        return [track.get("label", "")]
+        if not track.get("label"):
+            raise ValueError(f"{where}: expected a label, found none; export it from CVAT again")
+        return [track.attrib["label"]]
     values = [each.text for each in box.iter("attribute") if each.get("name") == attribute]
     if not values:
         found = sorted({str(each.get("name")) for each in box.iter("attribute")})
@@ -186,10 +209,42 @@ def _actions(
 def _place(image: dict[str, Any], videos: dict[Any, Any], first_frame: int) -> tuple[str, int]:
     """(video, frame from 0) of an image."""
     if "video_id" in image and "frame_id" in image:
-        return PurePosixPath(videos[image["video_id"]]["name"]).stem, int(image["frame_id"])
+        return _video_name(str(videos[image["video_id"]]["name"])), int(image["frame_id"])
     name = PurePosixPath(image["file_name"].replace("\\", "/"))
     numbered = re.fullmatch(r"(.*?)[_\-. ]?(\d+)", name.stem)
     video = name.parent.name or (numbered[1] if numbered else "")
     if numbered is None or not video:
         raise ValueError(f"the file name {image['file_name']!r} has no video and number")
     return video, int(numbered[2]) - first_frame
+
+
+def _video_name(file: str) -> str:
+    """What `AVA.VIDEO_DIR` calls a file: its name without folder and ending."""
+    name = PurePosixPath(file.replace("\\", "/")).name
+    return name.rpartition(".")[0] if is_video_name(name) and "." in name else name
+
+
+def _check_names(files: list[str], path: Path) -> None:
+    first: dict[str, str] = {}
+    for file in files:
+        other = first.setdefault(_video_name(file), file)
+        if other != file:
+            raise ValueError(
+                f"{path}: expected videos with a name each, found {other!r} and {file!r}, whose "
+                "boxes would be mixed; rename one"
+            )
+
+
+def _shares(
+    corners: tuple[float, float, float, float], size: tuple[float, float], where: str
+) -> tuple[float, float, float, float]:
+    """Corners in pixels as shares of the width and height of the frame."""
+    width, height = size
+    x1, y1, x2, y2 = corners
+    # Annotators reach a little over the edge.
+    if not (-width / 2 <= x1 < x2 <= 1.5 * width and -height / 2 <= y1 < y2 <= 1.5 * height):
+        raise ValueError(
+            f"{where}: expected a box with its corners in the picture of {width:g}x{height:g} "
+            f"pixels, found x {x1:g} to {x2:g}, y {y1:g} to {y2:g}; correct it where it was drawn"
+        )
+    return x1 / width, y1 / height, x2 / width, y2 / height

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +31,7 @@ class Charades:
         frames = self.videos.paths(row)
         labels = self.videos.frame_labels(row, self.num_classes)
         return Record(
-            os.path.dirname(frames[0]),
+            self.videos.folder(row),
             labels.amax(0).float(),
             frames=frames,
             frame_labels=labels if self.by_frame else None,

@@ -40,13 +40,21 @@ def class_names_in(folder: Path) -> list[str]:
     return names
 
 
-def files_in(folder: Path, suffixes: Sequence[str]) -> Iterator[str]:
-    """Paths of the files with one of these suffixes, at any depth, relative and sorted."""
+def files_in(folder: Path, suffixes: Sequence[str], others: list[str]) -> Iterator[str]:
+    """Paths of the files with one of these suffixes, at any depth, relative and sorted.
+
+    Args:
+        others: takes the paths of files with another suffix; hidden ones are passed over.
+    """
     for root, folders, files in os.walk(folder, followlinks=True):
         folders.sort()
         for name in sorted(files):
-            if not name.startswith(".") and name.rpartition(".")[2].lower() in suffixes:
+            if name.startswith("."):
+                continue
+            if name.rpartition(".")[2].lower() in suffixes:
                 yield os.path.relpath(os.path.join(root, name), folder)
+            else:
+                others.append(os.path.join(root, name))
 
 
 def labelled_files(
@@ -54,18 +62,53 @@ def labelled_files(
 ) -> Iterator[tuple[str, int]]:
     """(path relative to ``folder``, label) of each file, class by class.
 
+    Files of another kind, files that are in no class and classes without a file are logged.
+
     Raises:
         ValueError: a folder is no known class.
     """
-    for name in class_names_in(folder):
+    names = class_names_in(folder)
+    others = _loose_files(folder, suffixes)
+    empty = []
+    for name in names:
         if name not in numbers:
             raise ValueError(
                 f"{folder / name}: expected a folder for each of the {len(numbers)} classes "
                 f"({', '.join(list(numbers)[:3])} ...), found another; move it away, or add the "
                 "class to the training split or to DATA.CLASS_NAMES_FILE"
             )
-        for file in files_in(folder / name, suffixes):
+        file = ""
+        for file in files_in(folder / name, suffixes, others):
             yield os.path.join(name, file), numbers[name]
+        if not file:
+            empty.append(name)
+    if others:
+        LOGGER.warning(
+            "%s: %d files are left out, as they are in no folder of a class or do not end in %s "
+            "...; the first is %s",
+            folder,
+            len(others),
+            ", ".join(suffixes[:5]),
+            others[0],
+        )
+    if empty:
+        LOGGER.warning(
+            "%s: %d of %d classes have no file: %s%s",
+            folder,
+            len(empty),
+            len(names),
+            ", ".join(empty[:5]),
+            " ..." * (len(empty) > 5),
+        )
+
+
+def _loose_files(folder: Path, suffixes: Sequence[str]) -> list[str]:
+    """Files that are beside the folders of the classes and not in one of them."""
+    return sorted(
+        str(path)
+        for path in folder.iterdir()
+        if path.suffix[1:].lower() in suffixes and path.is_file() and path.name[0] != "."
+    )
 
 
 def is_split_already(folder: Path) -> bool:

@@ -7,6 +7,7 @@ import csv
 import os
 import re
 from array import array
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -16,6 +17,7 @@ from typing import TextIO, overload
 import torch
 from torch import Tensor
 
+from slowfast.data.datasets.table_rows import refuse_utf16
 from slowfast.data.packed_text import PackedText, digest_of, packed_numbers
 from slowfast.data.record import NoSuchSplit
 from slowfast.paths import local_path
@@ -77,6 +79,7 @@ class FrameList:
         spans: int64 (V + 1,), where the spans of equal labels of each video begin.
         span_first: int64 (S,), first frame of each span.
         span_labels: the labels of each span, numbers divided by commas.
+        shared: bool (V,), whether other videos have their frames in the same folder.
         prefix: folder put in front of each path.
         source: the list file, for messages and the fingerprint.
     """
@@ -90,6 +93,7 @@ class FrameList:
     spans: Tensor
     span_first: Tensor
     span_labels: PackedText
+    shared: Tensor
     prefix: str
     source: str
 
@@ -106,6 +110,11 @@ class FrameList:
             )
         ]
         return FramePaths(runs, int(self.counts[video]))
+
+    def folder(self, video: int) -> str:
+        """Where the frames of a video are; where several videos share it, followed by its name."""
+        folder = os.path.dirname(self.paths(video)[0])
+        return os.path.join(folder, self.names[video]) if self.shared[video] else folder
 
     def frame_labels(self, video: int, num_classes: int) -> Tensor:
         """uint8 (F, num_classes), 1 for each class that a frame has."""
@@ -168,7 +177,7 @@ def read_frame_list(
     Args:
         list_files: read one after the other.
         prefix: folder in front of each path.
-        num_classes: labels must be below; None: labels are not read.
+        num_classes: labels must be below; None: labels are not read, and may be absent.
 
     Raises:
         ValueError: there is no such file, or a line is not like that.
@@ -191,12 +200,15 @@ def read_frame_list(
 def _read_rows(
     file: TextIO, shown: str, videos: dict[str, _Video], num_classes: int | None
 ) -> None:
-    header = file.readline().split()
-    if VIDEO not in header or PATH not in header:
+    first_line = file.readline()
+    refuse_utf16(first_line, shown)
+    header = first_line.split()
+    labelled = num_classes is not None
+    if not {VIDEO, PATH, *([LABELS] if labelled else [])} <= set(header):
         raise ValueError(f"{shown}:1: expected the header '{HEADER}', found {' '.join(header)!r}")
     video_at, path_at = header.index(VIDEO), header.index(PATH)
-    labels_at = header.index(LABELS) if LABELS in header and num_classes is not None else None
-    needed = max(video_at, path_at) + 1
+    labels_at = header.index(LABELS) if LABELS in header else None
+    needed = max(video_at, path_at, labels_at if labelled and labels_at is not None else 0) + 1
     known = {"": ""}  # labels as they stand in the list -> without quotes; few lists have many
     name, video = "", _Video()
     # Lists have millions of lines, nearly all of which are the one before with both numbers one
@@ -210,22 +222,22 @@ def _read_rows(
             continue
         fields = line.rstrip().split(" ", len(header) - 1)
         if '"' in line[: len(line) - len(fields[-1]) - 2]:  # quotes before the last column
-            fields = next(csv.reader([line.rstrip()], delimiter=" "))
-        if len(fields) < needed or not fields[path_at]:
+            fields = _unquoted(line.rstrip())
+        if not needed <= len(fields) <= len(header) or not fields[path_at]:
             if not line.strip():
                 continue
             raise ValueError(
                 f"{shown}:{number}: expected '{' '.join(header)}', divided by single spaces, found "
-                f"{line.rstrip()!r}; quote what holds a space"
+                f'{line.rstrip()!r}; quote what holds a space, and write "" for no labels'
             )
         text = fields[labels_at] if labels_at is not None and labels_at < len(fields) else ""
         if text not in known:
             known[text] = text.replace('"', "").strip()
-            _check_labels(known[text], num_classes or 0, f"{shown}:{number}")
+            _check_labels(known[text], num_classes, f"{shown}:{number}")
         if fields[video_at] != name:
             name = fields[video_at]
             video = videos.setdefault(name, _Video())
-        video.add(fields[path_at], known[text])
+        video.add(fields[path_at], known[text] if labelled else "")
         template, frame = _template(line, fields, header, video)
 
 
@@ -243,7 +255,22 @@ def _template(line: str, fields: list[str], header: list[str], video: _Video) ->
     return f"{head}%d{middle}%0{video.digits}d{tail}", int(frame)
 
 
-def _check_labels(text: str, num_classes: int, where: str) -> None:
+def _unquoted(line: str) -> list[str]:
+    """The columns of a line, some of them in quotes; none if a quote is not closed."""
+    try:
+        return next(csv.reader([line], delimiter=" ", strict=True))
+    except csv.Error:
+        return []
+
+
+def _check_labels(text: str, num_classes: int | None, where: str) -> None:
+    if num_classes is None:  # nobody asks for them, but a path with a space would end up here
+        if text.strip("-0123456789, "):
+            raise ValueError(
+                f"{where}: expected labels as the last column, found {text!r}; quote a path that "
+                "holds a space"
+            )
+        return
     for each in text.split(",") if text else ():
         if not each.strip().isdecimal() or int(each) >= num_classes:
             raise ValueError(
@@ -262,6 +289,8 @@ def _pack(videos: dict[str, _Video], prefix: str, source: str) -> FrameList:
         span_first.extend(start for start, _ in video.spans)
         for row, _, number, digits, _ in video.runs:
             first.extend((row, number, digits))
+    folders = [os.path.dirname(_join(*video.runs[0][1:])) for video in videos.values()]
+    count = Counter(folders)
     every = [run for video in videos.values() for run in video.runs]
     return FrameList(
         names=PackedText.of(videos),
@@ -273,6 +302,7 @@ def _pack(videos: dict[str, _Video], prefix: str, source: str) -> FrameList:
         spans=packed_numbers(spans),
         span_first=packed_numbers(span_first),
         span_labels=PackedText.of(text for video in videos.values() for _, text in video.spans),
+        shared=torch.tensor([count[folder] > 1 for folder in folders]),
         prefix=prefix,
         source=source,
     )

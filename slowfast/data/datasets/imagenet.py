@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from slowfast.data.datasets.class_folders import class_names_in, labelled_files
+from slowfast.data.datasets.json_file import read_json
 from slowfast.data.datasets.label_names import numbers_of_names, own_names_from_cfg
 from slowfast.data.manifest import Manifest
-from slowfast.paths import local_path
 
 PICTURE_SUFFIXES = ("jpeg", "jpg", "png", "bmp", "webp")
 
@@ -25,11 +24,7 @@ def read_json_list(path: Path, *, num_classes: int, prefix: str = "") -> Manifes
     Raises:
         ValueError: it is not JSON, or an entry is not like that.
     """
-    text = Path(local_path(str(path))).read_text(encoding="utf-8")
-    try:
-        entries = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path}:{error.lineno}: not JSON ({error.msg})") from error
+    entries = read_json(path, expected="a JSON list of pictures")
     if not isinstance(entries, list) or not entries:
         raise ValueError(f"{path}: expected a list of pictures, found {str(entries)[:60]!r}")
     return Manifest.from_rows(_entries(entries, path, num_classes), prefix=prefix, source=str(path))
@@ -38,7 +33,7 @@ def read_json_list(path: Path, *, num_classes: int, prefix: str = "") -> Manifes
 def _entries(entries: list[Any], path: Path, num_classes: int) -> Iterator[tuple[str, int]]:
     for i, entry in enumerate(entries):
         found = entry.get("class") if isinstance(entry, dict) else None
-        if type(found) is not int or "im_path" not in entry:
+        if type(found) is not int or not isinstance(entry.get("im_path"), str):
             raise ValueError(
                 f'{path}: expected {{"im_path": "...", "class": 0}} as entry {i}, found {entry!r}'
             )

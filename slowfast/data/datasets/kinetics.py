@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from slowfast.data.datasets.table_rows import refuse_utf16
 from slowfast.data.manifest import Manifest
 from slowfast.data.record import NoSuchSplit
 from slowfast.log import LOGGER
@@ -32,7 +33,8 @@ def read_kinetics(
     recognised:
 
     - three columns, ``path<separator>something<separator>label``, where the path ends like a video
-      file (.mp4 ...) and the middle does not, or repeats the file's name; the middle is ignored;
+      file (.mp4 ...) and the middle is a number, or the path has no separator and the middle is no
+      file, or the file's own name; the middle is ignored;
     - one column, the path of a video file and nothing after it, on every line of the list; each
       gets label 0. For training without labels and for prediction.
 
@@ -82,9 +84,9 @@ def read_class_names(path: str | Path) -> list[str]:
         numbers: dict[str, int] = json.loads(text)
     except json.JSONDecodeError as error:
         raise ValueError(f"{path}:{error.lineno}: not JSON ({error.msg})") from error
-    names = sorted(numbers, key=lambda name: numbers[name])
-    if [numbers[name] for name in names] != list(range(len(names))):
-        raise ValueError(f"{path}: expected the numbers 0 to {len(names) - 1}, each once")
+    if sorted(map(str, numbers.values())) != sorted(map(str, range(len(numbers)))):
+        raise ValueError(f"{path}: expected the numbers 0 to {len(numbers) - 1}, each once")
+    names = sorted(numbers, key=lambda name: int(numbers[name]))
     return [name.strip('"') for name in names]  # published Kinetics files have quotes in names
 
 
@@ -95,6 +97,8 @@ def _rows(
     # File names are bytes: whatever encoding they are in, they must come out as they went in.
     with path.open(encoding="utf-8", errors="surrogateescape", newline=None) as file:
         for number, line in enumerate(file, start=1):
+            if number == 1:
+                refuse_utf16(line, shown)
             line = line.strip("\r\n\ufeff" if number == 1 else "\r\n")
             if number <= skip_rows or not line.strip():
                 continue
@@ -129,8 +133,17 @@ def split_line(line: str, separator: str) -> tuple[str, str | None]:
     if not found or is_video_name(label):
         return text, None
     first, found, middle = video.rpartition(separator)
-    three = found and separator not in first and is_video_name(first)
-    if three and (first.rpartition("/")[2] == middle or not is_video_name(middle)):
+    if (
+        found
+        and is_video_name(first)
+        and (
+            middle.isdecimal()
+            or (
+                separator not in first
+                and (first.rpartition("/")[2] == middle or not is_video_name(middle))
+            )
+        )
+    ):
         video = first
     return video.rstrip(separator) if separator.isspace() else video, label.strip()
 
@@ -149,6 +162,8 @@ def _label(
             + (r" ('\t' for the tab in this one)" if "\t" in line and separator != "\t" else "")
             + "; labels are whole numbers."
         )
+    if not line.rpartition(separator)[0].strip():
+        raise ValueError(f"{where}: expected 'path{separator}label', got {line!r} without a path")
     value = int(label)
     if value < 0 or (num_classes is not None and value >= num_classes):
         limit = "up" if num_classes is None else f"to {num_classes - 1}"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import difflib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from slowfast.data.datasets.label_names import numbers_of_names, own_names_from_cfg
+from slowfast.data.datasets.table_rows import refuse_utf16, table_rows
 from slowfast.data.manifest import Manifest
 from slowfast.data.record import NoSuchSplit
 from slowfast.paths import local_path
@@ -33,6 +33,7 @@ def read_table(path: Path) -> Iterator[tuple[str, str, str]]:
         )
     with file_path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
         header = file.readline().rstrip("\r\n")
+        refuse_utf16(header, str(path))
         separator = max(SEPARATORS, key=header.count)
         columns = [name.strip().strip('"').lower() for name in header.split(separator)]
         if not set(COLUMNS) <= set(columns):
@@ -41,16 +42,15 @@ def read_table(path: Path) -> Iterator[tuple[str, str, str]]:
                 "for lists of 'path number' without a header set the data set to 'kinetics'"
             )
         at = [columns.index(name) for name in COLUMNS]
-        for number, row in enumerate(csv.reader(file, delimiter=separator), start=2):
-            if not any(cell.strip() for cell in row):
-                continue
-            cells = [row[i].strip() if i < len(row) else "" for i in at]
-            if not all(cells):
+        for where, cells in table_rows(file, str(path), separator=separator, first_line=2):
+            found = [cells[i] if i < len(cells) else "" for i in at]
+            if len(cells) > len(columns) or not all(found):
+                wanted = "a path and a label" if not all(found) else f"{len(columns)} columns"
                 raise ValueError(
-                    f"{path}:{number}: expected a path and a label, found "
-                    f"{separator.join(row)!r}; quote what holds a {separator!r}"
+                    f"{where}: expected {wanted}, found {separator.join(cells)!r}; quote what "
+                    f"holds a {separator!r}"
                 )
-            yield f"{path}:{number}", cells[0], cells[1]
+            yield where, found[0], found[1]
 
 
 def read_named_csv(path: Path, numbers: dict[str, int], *, prefix: str = "") -> Manifest:

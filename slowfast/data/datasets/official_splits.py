@@ -11,6 +11,7 @@ from slowfast.data.datasets.kinetics import kinetics_from_cfg
 from slowfast.data.manifest import Manifest
 from slowfast.data.record import NoSuchSplit
 
+_NUMBERED = re.compile(r"(.*?)\s+(\d+)")
 _HMDB_TRAIN, _HMDB_TEST, _HMDB_UNUSED = "1", "2", "0"
 
 
@@ -28,14 +29,20 @@ def read_ucf101(folder: Path, split: str, *, number: int = 1, prefix: str = "") 
     path = folder / f"{name}{number:02d}.txt"
     rows = []
     for where, line in _lines(path):
-        video = re.sub(r"\s+\d+$", "", line)  # lists of training repeat the number of the class
+        numbered = _NUMBERED.fullmatch(line)  # lists of training repeat the number of the class
+        video, repeated = numbered.groups() if numbered else (line, "")
         label = numbers.get(video.rpartition("/")[0].rpartition("/")[2])
         if label is None:
             raise ValueError(
                 f"{where}: expected 'Class/video.avi' with a class of classInd.txt, found {line!r}"
             )
+        if repeated and int(repeated) != label + 1:
+            raise ValueError(
+                f"{where}: expected the number {label + 1} that its class has in classInd.txt, "
+                f"found {line!r}; take both files from the same release"
+            )
         rows.append((video, label))
-    return Manifest.from_rows(rows, prefix=prefix, source=str(path))
+    return Manifest.from_rows(_some(rows, str(path)), prefix=prefix, source=str(path))
 
 
 def ucf101_names(folder: Path) -> list[str]:
@@ -69,7 +76,8 @@ def read_hmdb51(folder: Path, split: str, *, number: int = 1, prefix: str = "") 
                 raise ValueError(f"{where}: expected 'video.avi' and 0, 1 or 2, found {line!r}")
             if use == wanted:
                 rows.append((f"{name}/{video.strip()}", label))
-    return Manifest.from_rows(rows, prefix=prefix)
+    source = str(folder / f"*_test_split{number}.txt")
+    return Manifest.from_rows(_some(rows, source), prefix=prefix)
 
 
 def hmdb51_names(folder: Path, *, number: int = 1) -> list[str]:
@@ -84,6 +92,20 @@ def hmdb51_names(folder: Path, *, number: int = 1) -> list[str]:
     return names
 
 
+def _some(rows: list[tuple[str, int]], source: str) -> list[tuple[str, int]]:
+    if not rows:
+        raise ValueError(f"{source}: expected videos of the split, found none; complete the files")
+    return rows
+
+
+def _check_classes(names: list[str], num_classes: int, folder: Path) -> None:
+    if len(names) > num_classes:
+        raise ValueError(
+            f"{folder}: found {len(names)} classes, but MODEL.NUM_CLASSES is {num_classes}; set "
+            f"MODEL.NUM_CLASSES {len(names)}"
+        )
+
+
 def _lines(path: Path) -> Iterator[tuple[str, str]]:
     """(file:line, text) of each line that is not blank."""
     if not path.is_file():
@@ -91,7 +113,9 @@ def _lines(path: Path) -> Iterator[tuple[str, str]]:
             f"{path}: expected a split file of the data set, or train.csv, val.csv and test.csv "
             "in its place, found neither; set DATA.PATH_TO_DATA_DIR to their folder"
         )
-    for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
+    # File names are bytes: whatever encoding they are in, they must come out as they went in.
+    text = path.read_text(encoding="utf-8-sig", errors="surrogateescape")
+    for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
             yield f"{path}:{number}", line.strip()
 
@@ -100,8 +124,10 @@ def ucf101_from_cfg(cfg: Any, split: str) -> Manifest:
     """Lists in the format of Kinetics if there are any, else the official split files."""
     if _lists_are_there_from_cfg(cfg, split):
         return kinetics_from_cfg(cfg, split)
+    folder = Path(cfg.DATA.PATH_TO_DATA_DIR or "")
+    _check_classes(ucf101_names(folder), cfg.MODEL.NUM_CLASSES, folder)
     return read_ucf101(
-        Path(cfg.DATA.PATH_TO_DATA_DIR or ""),
+        folder,
         split,
         number=cfg.DATA.OFFICIAL_SPLIT,
         prefix=cfg.DATA.PATH_PREFIX or "",
@@ -112,8 +138,11 @@ def hmdb51_from_cfg(cfg: Any, split: str) -> Manifest:
     """Lists in the format of Kinetics if there are any, else the official split files."""
     if _lists_are_there_from_cfg(cfg, split):
         return kinetics_from_cfg(cfg, split)
+    folder = Path(cfg.DATA.PATH_TO_DATA_DIR or "")
+    names = hmdb51_names(folder, number=cfg.DATA.OFFICIAL_SPLIT)
+    _check_classes(names, cfg.MODEL.NUM_CLASSES, folder)
     return read_hmdb51(
-        Path(cfg.DATA.PATH_TO_DATA_DIR or ""),
+        folder,
         split,
         number=cfg.DATA.OFFICIAL_SPLIT,
         prefix=cfg.DATA.PATH_PREFIX or "",

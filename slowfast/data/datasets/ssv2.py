@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from array import array
 from collections.abc import Iterable
@@ -12,11 +11,11 @@ from typing import Any
 from torch import Tensor
 
 from slowfast.data.datasets.frame_list import FrameList, read_frame_list
+from slowfast.data.datasets.json_file import read_json
 from slowfast.data.manifest import Manifest
 from slowfast.data.packed_text import digest_of, packed_numbers
 from slowfast.data.record import Record, Records
 from slowfast.log import LOGGER
-from slowfast.paths import local_path
 
 LABELS_FILE = "something-something-v2-labels.json"
 SUFFIXES = (".webm", ".mp4")  # as published, and as often converted
@@ -40,8 +39,9 @@ class FramesOfVideos:
     def __getitem__(self, row: int) -> Record:
         if not 0 <= row < len(self):
             raise IndexError(f"row {row} of a list of {len(self)} videos")
-        frames = self.videos.paths(int(self.rows[row]))
-        return Record(os.path.dirname(frames[0]), int(self.labels[row]), frames=frames)
+        video = int(self.rows[row])
+        frames = self.videos.paths(video)
+        return Record(self.videos.folder(video), int(self.labels[row]), frames=frames)
 
     def fingerprint(self) -> dict[str, str | int]:
         chosen: dict[str, str | int] = {
@@ -52,18 +52,24 @@ class FramesOfVideos:
         return self.videos.fingerprint() | chosen
 
 
-def read_ssv2(folder: str | Path, split: str, *, prefix: str = "") -> Records:
+def read_ssv2(
+    folder: str | Path, split: str, *, prefix: str = "", num_classes: int | None = None
+) -> Records:
     """A split, from ``something-something-v2-{labels,train,validation}.json`` in ``folder``.
 
     Frames are taken if ``folder`` has the frame list train.csv or val.csv, whose first column is
     the id of the video; else the videos are ``prefix/<id>.webm`` (or .mp4). Test is the validation
     split, whose labels are published.
 
+    Args:
+        prefix: folder in front of each path.
+        num_classes: labels must be below; None: no check.
+
     Raises:
         ValueError: a file is missing, or is not like that.
     """
     folder, train = Path(folder), split == "train"
-    numbers = read_label_numbers(folder / LABELS_FILE)
+    numbers = read_label_numbers(folder / LABELS_FILE, num_classes=num_classes)
     videos = _labelled(folder / f"something-something-v2-{_json_split(train)}.json", numbers)
     frame_list = folder / ("train.csv" if train else "val.csv")
     if frame_list.is_file():
@@ -75,23 +81,39 @@ def read_ssv2(folder: str | Path, split: str, *, prefix: str = "") -> Records:
     return Manifest.from_rows(rows, prefix=prefix)
 
 
-def read_label_numbers(path: Path) -> dict[str, int]:
-    """Class -> number, from a JSON object whose values are numbers or their texts."""
+def read_label_numbers(path: Path, *, num_classes: int | None = None) -> dict[str, int]:
+    """Class -> number, from a JSON object whose values are numbers or their texts.
+
+    Raises:
+        ValueError: it is no such object, or a number is not below ``num_classes``.
+    """
     content = _read_json(path)
     try:
-        return {name: int(number) for name, number in content.items()}
+        numbers = {name: int(number) for name, number in content.items()}
     except (AttributeError, TypeError, ValueError) as error:
         raise ValueError(f'{path}: expected {{"class": "number", ...}}, found {error}') from error
+    for name, number in numbers.items():
+        if number < 0 or (num_classes is not None and number >= num_classes):
+            limit = "up" if num_classes is None else f"to {num_classes - 1}"
+            raise ValueError(
+                f"{path}: expected numbers from 0 {limit}, found {number} for {name!r}; set "
+                "MODEL.NUM_CLASSES to the number of classes, or correct the file"
+            )
+    return numbers
 
 
 def _labelled(path: Path, numbers: dict[str, int]) -> list[tuple[str, int]]:
     videos = []
-    for i, entry in enumerate(_read_json(path)):
-        if not isinstance(entry, dict) or not {"id", "template"} <= set(entry):
+    entries = _read_json(path)
+    if not isinstance(entries, list):
+        raise ValueError(f"{path}: expected a list of videos, found {str(entries)[:60]!r}")
+    for i, entry in enumerate(entries):
+        template = entry.get("template") if isinstance(entry, dict) else None
+        if not isinstance(template, str) or "id" not in entry:
             raise ValueError(
                 f"{path}: expected an object with 'id' and 'template' as entry {i}, found {entry!r}"
             )
-        template = entry["template"].replace("[", "").replace("]", "")
+        template = template.replace("[", "").replace("]", "")
         if template not in numbers:
             raise ValueError(
                 f"{path}: the template {template!r} of video {entry['id']} is not in "
@@ -141,19 +163,20 @@ def _json_split(train: bool) -> str:
 
 
 def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(Path(local_path(str(path))).read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise ValueError(
-            f"{path}: expected a JSON file of Something-Something v2, found {error}; set "
-            "DATA.PATH_TO_DATA_DIR to the folder that holds it"
-        ) from error
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path}:{error.lineno}: not JSON ({error.msg})") from error
+    return read_json(
+        path,
+        expected="a JSON file of Something-Something v2",
+        advice="set DATA.PATH_TO_DATA_DIR to the folder that holds it",
+    )
 
 
 def ssv2_from_cfg(cfg: Any, split: str) -> Records:
-    return read_ssv2(cfg.DATA.PATH_TO_DATA_DIR or "", split, prefix=cfg.DATA.PATH_PREFIX or "")
+    return read_ssv2(
+        cfg.DATA.PATH_TO_DATA_DIR or "",
+        split,
+        prefix=cfg.DATA.PATH_PREFIX or "",
+        num_classes=cfg.MODEL.NUM_CLASSES,
+    )
 
 
 def ssv2_names_from_cfg(cfg: Any) -> list[str]:

@@ -12,6 +12,7 @@ import torch
 
 from slowfast.data.batch import Sample
 from slowfast.data.datasets.build import build_dataset, build_loader, class_names_from_cfg
+from slowfast.data.readers.video_error import VideoError
 
 HEADER = "original_vido_id video_id frame_id path labels"
 FPS = 2  # frames a second, so that a few pictures cover many seconds
@@ -213,6 +214,31 @@ def test_what_keyframes_cannot_do_is_refused_by_name(
     cfg = configure(**{key.replace(".", "__"): value})
     with pytest.raises(ValueError, match=rf"{key} is {value!r}, which TRAIN.DATASET 'ava' cannot"):
         build_dataset(cfg, "train")
+
+
+def test_keyframes_outside_of_the_video(configure: Callable[..., Any], folder: Path) -> None:
+    """They would be clips of one frame that stands still."""
+    with pytest.raises(ValueError, match=r"expected boxes from second 903 on.*second 902 of clipA"):
+        build_dataset(configure(AVA__START_SECOND=903), "test")
+    (folder / "annotations/late.csv").write_text("clipA,0914,0,0,1,1,,0.99\nclipA,916,0,0,1,1,,1\n")
+    data = build_dataset(configure(AVA__TEST_PREDICT_BOX_LISTS=["late.csv"]), "test")
+    assert data.read(0).boxes is not None  # within a second of the end
+    with pytest.raises(
+        VideoError, match=r"clipA: expected keyframes within its 14.0 s, found one 16"
+    ):
+        data.read(1)
+
+
+def test_what_is_left_out_is_counted(
+    configure: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, logger="slowfast"):
+        keyframes(configure(), "val")
+    assert "2 keyframes; seconds left out: 2 outside of AVA.VALID_SECONDS" in caplog.text
+    assert "1 excluded; 1 boxes below AVA.DETECTION_SCORE_THRESH" in caplog.text
+    sure = configure(AVA__DETECTION_SCORE_THRESH=1.0)
+    with pytest.raises(ValueError, match=r"expected keyframes .*; 6 boxes below AVA.DETECTION"):
+        build_dataset(sure, "test")
 
 
 def test_lists_that_do_not_fit(configure: Callable[..., Any], folder: Path) -> None:

@@ -143,3 +143,51 @@ def test_what_cannot_be_imported(tmp_path: Path) -> None:
         ValueError, match=r"track 0, frame 0: expected the attribute 'pose', found a"
     ):
         import_boxes(write(tmp_path / "a.xml", CVAT), out, fps=30, attribute="pose")
+
+
+@pytest.mark.parametrize(
+    ("image", "bbox", "message"),
+    [
+        ({}, [20, 10, -40, 80], r"annotation 0: .*200x100 pixels, found x 20 to -20, y 10 to 90"),
+        ({}, [20, 10, 400, 80], r"annotation 0: expected a box with its corners in the picture"),
+        ({}, [float("nan"), 10, 40, 80], r"annotation 0: expected a box .* found x nan"),
+        ({"width": 0}, [20, 10, 40, 80], r"annotation 0: expected a box .* picture of 0x100"),
+        ({"width": None}, [20, 10, 40, 80], r"annotation 0 lacks what a box needs"),
+        ({"file_name": "a/0.jpg"}, [20, 10, 40, 80], r"frames from 0, found -1; .*--first-frame 0"),
+    ],
+)
+def test_boxes_that_are_none(
+    image: dict[str, Any], bbox: list[float], message: str, tmp_path: Path
+) -> None:
+    content = COCO | {
+        "images": [IMAGES[0] | image],
+        "annotations": [{"image_id": 7, "category_id": 3, "bbox": bbox}],
+    }
+    with pytest.raises(ValueError, match=message):
+        list(read_coco(write(tmp_path / "a.json", content)))
+
+
+def test_videos_that_would_be_mixed(tmp_path: Path) -> None:
+    names = [{"id": 1, "name": "a/street.v2"}, {"id": 2, "name": "b/street.v2.mp4"}]
+    listed = COCO | {"videos": names, "images": [IMAGES[0] | {"video_id": 1, "frame_id": 60}]}
+    path = write(tmp_path / "a.json", listed)
+    with pytest.raises(ValueError, match=r"found 'a/street.v2' and 'b/street.v2.mp4', whose boxes"):
+        list(read_coco(path))
+    names.pop()
+    assert next(read_coco(write(path, listed))).video == "street.v2"
+    both = CVAT.replace("</meta>", CVAT[CVAT.index("<task>") : CVAT.index("</meta>")] + "</meta>")
+    with pytest.raises(ValueError, match=r"a.xml: expected one video, found several"):
+        list(read_cvat(write(tmp_path / "a.xml", both)))
+
+
+def test_cvat_that_lacks_something(tmp_path: Path) -> None:
+    for old, new, message in (
+        ('xtl="20.0" ', "", r"track 0: expected a box with frame, xtl.*found {'frame': '0'"),
+        ('frame="0"', 'frame="x"', r"track 0: expected a box with frame, xtl"),
+        (' label="person"', "", r"track 0: expected a label, found none"),
+        ("<width>200", "<width>0", r"track 0, frame 0: expected a box .* picture of 0x100 pixels"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            list(read_cvat(write(tmp_path / "a.xml", CVAT.replace(old, new))))
+    with pytest.raises(ValueError, match=r"got 0 and 0; correct --fps or --every"):
+        import_boxes(write(tmp_path / "a.xml", CVAT), tmp_path, fps=0)

@@ -50,12 +50,18 @@ def test_train_val_and_test_through_the_loaders(
     assert build_dataset(cfg, "val").records[0].label == 1
 
 
-def test_files_at_any_depth_and_nothing_else(tmp_path: Path) -> None:
-    put(tmp_path / "train", "a/x.mp4", "a/deep/er/y.AVI", "b/z 1.webm", "a/notes.txt", "b/.z.mp4",
-        ".cache/q.mp4")  # fmt: skip
-    assert rows(tmp_path, "train") == {
-        ("train/a/x.mp4", 0), ("train/a/deep/er/y.AVI", 0), ("train/b/z 1.webm", 1)
-    }  # fmt: skip
+def test_files_at_any_depth_and_nothing_else(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    put(tmp_path / "train", "a/x.mp4", "a/deep/er/y.AVI", "b/z 1.webm", "a/clip.f4v", "b/.z.mp4",
+        ".cache/q.mp4", "loose.mp4", "check-data.txt", "c/notes.txt")  # fmt: skip
+    with caplog.at_level(logging.WARNING, logger="slowfast"):
+        found = rows(tmp_path, "train", "abc")
+    assert found == {("train/a/x.mp4", 0), ("train/a/deep/er/y.AVI", 0), ("train/b/z 1.webm", 1)}
+    train = tmp_path / "train"
+    assert f"{train}: 3 files are left out" in caplog.text
+    assert f"the first is {train / 'loose.mp4'}" in caplog.text
+    assert f"{train}: 1 of 3 classes have no file: c" in caplog.text
 
 
 def test_a_folder_without_splits_is_split_by_names(

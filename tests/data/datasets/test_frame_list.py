@@ -57,10 +57,10 @@ def test_many_regular_lines(write: Write) -> None:
 
 
 def test_labels_in_every_form(write: Write) -> None:
-    texts = ['"0,2"', '""', '""""', "", "1", '"2"']
-    lines = [f"v v {i} v/{i}.jpg {text}".rstrip() for i, text in enumerate(texts)]
+    texts = ['"0,2"', '""', '""""', "1", '"2"']
+    lines = [f"v v {i} v/{i}.jpg {text}" for i, text in enumerate(texts)]
     labels = read_frame_list(write(*lines), num_classes=3).frame_labels(0, 3)
-    assert labels.tolist() == [[1, 0, 1], [0, 0, 0], [0, 0, 0], [0, 0, 0], [0, 1, 0], [0, 0, 1]]
+    assert labels.tolist() == [[1, 0, 1], [0, 0, 0], [0, 0, 0], [0, 1, 0], [0, 0, 1]]
 
 
 def test_several_lists_and_a_fingerprint(write: Write, tmp_path: Path) -> None:
@@ -86,3 +86,27 @@ def test_what_is_no_frame_list(write: Write, tmp_path: Path) -> None:
     for text in ('"3"', '"1,x"', '"-1"'):
         with pytest.raises(ValueError, match=r"csv:2: expected labels from 0 to 2.*NUM_CLASSES"):
             read_frame_list(write(f"v v 0 v/0.jpg {text}"), num_classes=3)
+
+
+def test_labels_that_are_asked_for_are_there(write: Write) -> None:
+    """A frame without the column would be one that has no label."""
+    without = HEADER.removesuffix(" labels")
+    assert len(read_frame_list(write("v v 0 v/0.jpg", header=without))) == 1
+    with pytest.raises(ValueError, match=r"train.csv:1: expected the header .* path labels'"):
+        read_frame_list(write("v v 0 v/0.jpg", header=without), num_classes=3)
+    with pytest.raises(ValueError, match=r'train.csv:3: expected .*jpg\'; .* "" for no labels'):
+        read_frame_list(write('v v 0 v/0.jpg "1"', "v v 1 v/1.jpg"), num_classes=3)
+
+
+def test_quotes_that_swallow_a_column(write: Write) -> None:
+    for classes in (None, 3):
+        with pytest.raises(ValueError, match=r"train.csv:2: expected .* quote what holds a space"):
+            read_frame_list(write('v v 0 "a b/0.jpg "1"', 'v v 1 v/1.jpg "2"'), num_classes=classes)
+    with pytest.raises(ValueError, match=r"train.csv:2: expected labels .*quote a path that holds"):
+        read_frame_list(write('v v 0 my v/0.jpg ""'))
+
+
+def test_videos_that_share_a_folder_are_told_apart(write: Write) -> None:
+    lines = ["v v 0 all/v_1.jpg", "w w 0 all/w_1.jpg", "x x 0 y2/a.jpg", "z z 0 y3/a.jpg"]
+    videos = read_frame_list(write(*lines), prefix="/p")
+    assert [videos.folder(i) for i in range(3)] == ["/p/all/v", "/p/all/w", "/p/y2"]

@@ -119,9 +119,17 @@ def test_lists_and_folders_that_are_wrong(cfg: Any, folder: Path, tmp_path: Path
         ("[\n{]", r"train.json:2: not JSON"),
         ("{}", r"train.json: expected a list of pictures, found '{}'"),
         ('["a.JPEG"]', r'expected {"im_path": "...", "class": 0} as entry 0, found \'a.JPEG\''),
-        ('[{"im_path": "a", "class": 2}]', r"expected a class from 0 to 1 in entry 0, found 2"),
+        ('[{"im_path": null, "class": 0}]', r"expected {.* as entry 0, found {'im_path': None"),
+        (
+            '[{"im_path": "\udce9", "class": 0}]',
+            r"train.json: expected a JSON list .* 'utf-8' codec",
+        ),
+        (
+            '\ufeff[{"im_path": "a", "class": 2}]',
+            r"expected a class from 0 to 1 in entry 0, found 2",
+        ),
     ):
-        path.write_text(text)
+        path.write_text(text, errors="surrogateescape")
         with pytest.raises(ValueError, match=message):
             read_json_list(path, num_classes=2)
     path.unlink()

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from slowfast.data.datasets.frame_list import read_frame_list
 from slowfast.data.datasets.kinetics import read_class_names, read_kinetics
+from slowfast.data.datasets.named_csv import names_in
 from slowfast.log import LOGGER
 
 
@@ -36,6 +38,7 @@ def rows(path: Path, **options: Any) -> list[tuple[str, int]]:
         # Three columns: the middle one is ignored.
         ("a.mp4 250 3", ("a.mp4", 3)),
         ("x/a.mp4 a.mp4 3", ("x/a.mp4", 3)),
+        ("my clip.mp4 250 3", ("my clip.mp4", 3)),
         # But not where the second "column" is the rest of a name.
         ("a.mp4 copy.mp4 3", ("a.mp4 copy.mp4", 3)),
         ("St. Peter.mp4 3", ("St. Peter.mp4", 3)),
@@ -77,6 +80,7 @@ def test_other_separators_line_ends_and_encodings(write: Any) -> None:
         ("a.mp4 -1\n", r"train.csv:1: expected a label from 0 to 11, got -1"),
         ("a.mp4 0\nb.mp4\n", r"train.csv:2: expected lines of one kind, found 'b.mp4' without"),
         ("a.mp4\nb.mp4 1\n", r"train.csv:2: .* with a label after lines without"),
+        ("a.mp4 1\n 3\n", r"train.csv:2: expected 'path label', got ' 3' without a path"),
         ("\n \n", r"train.csv: expected one 'path label' a line, found no line"),
     ],
 )
@@ -105,3 +109,11 @@ def test_class_names(write: Any) -> None:
         read_class_names(write('{"a": }'))
     with pytest.raises(ValueError, match=r"DATA.CLASS_NAMES_FILE"):
         read_class_names("no/such/file.txt")
+
+
+@pytest.mark.parametrize("read", [read_kinetics, read_frame_list, names_in])
+def test_a_list_as_powershell_writes_it(read: Any, tmp_path: Path) -> None:
+    path = tmp_path / "train.csv"
+    path.write_text("a.mp4 3\r\n", encoding="utf-16")
+    with pytest.raises(ValueError, match=r"train.csv:1: expected text in UTF-8, found UTF-16"):
+        read(path)

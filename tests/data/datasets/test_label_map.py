@@ -20,8 +20,10 @@ def test_both_spellings_and_gaps(tmp_path: Path) -> None:
     assert classes == {1: "bend/bow (at the waist)", 5: "fall, down", 7: "run"}
     write_label_map(path, classes)
     assert read_label_map(path) == classes
-    write_label_map(path, {1: 'say "hello"'})
-    assert read_label_map(path) == {1: 'say "hello"'}
+    write_label_map(path, {1: 'say "hello"', 2: "{a}\\'b'"})
+    assert read_label_map(path) == {1: 'say "hello"', 2: "{a}\\'b'"}
+    path.write_text('# id: 9\nitem { name: "a" # or { b }\n note: "id: 7" id: 1 }')
+    assert read_label_map(path) == {1: "a"}
 
 
 def test_what_is_no_label_map(tmp_path: Path) -> None:
@@ -32,8 +34,20 @@ def test_what_is_no_label_map(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"expected blocks such as item .* found none"):
         read_label_map(path)
     path.write_text('item {\n name: "a"\n id: 1\n}\nitem {\n name: "b"\n}\n')
-    with pytest.raises(ValueError, match=r'map.pbtxt:5: expected a name and an id, found .*"b"'):
+    with pytest.raises(
+        ValueError, match=r'map.pbtxt:5: expected a name .* an id from 1, found .*"b"'
+    ):
         read_label_map(path)
     path.write_text('item { name: "a" id: 1 }\nitem { name: "b" id: 1 }\n')
     with pytest.raises(ValueError, match=r"map.pbtxt:2: number 1 is also 'a'"):
+        read_label_map(path)
+    path.write_text('item { name: "a" id: 0 }')
+    with pytest.raises(
+        ValueError, match=r"map.pbtxt:1: expected a name in quotes and an id from 1"
+    ):
+        read_label_map(path)
+    path.write_text('item { name: "a" id: 1 }\nitem { name: "b" id: 2\nitem { name: "c" id: 3 }')
+    with pytest.raises(
+        ValueError, match=r"map.pbtxt:3: expected blocks .* found 'item { name: \"b"
+    ):
         read_label_map(path)

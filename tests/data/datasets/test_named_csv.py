@@ -54,6 +54,11 @@ def test_numbers_are_sorted_by_value(tmp_path: Path) -> None:
             r"train.csv:1: expected a header with the columns path and label, .*'kinetics",
         ),
         ("path,label\na.mp4\n", r"train.csv:2: expected a path and a label, found 'a.mp4'; quote"),
+        (
+            "path,label\na,running, fast\n",
+            r"train.csv:2: expected 2 columns, found 'a,running,fast'",
+        ),
+        ('path,label\n"a.mp4,running\nb.mp4,running\n', r"train.csv:2: expected quotes around"),
         ("path,label\n\na.mp4, \n", r"train.csv:3: expected a path and a label"),
         ("path,label\na.mp4,runing\n", r"train.csv:2: .* found 'runing'; did you mean running\?"),
         ("path,label\n", r"train.csv: expected one video a line after the header, found none"),

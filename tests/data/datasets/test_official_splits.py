@@ -90,6 +90,24 @@ def test_lines_of_hmdb51(hmdb: Path) -> None:
         read_hmdb51(hmdb, "train")
 
 
+def test_lists_that_contradict_the_classes(
+    ucf: Path, hmdb: Path, recipe: Callable[..., Any]
+) -> None:
+    (ucf / "trainlist02.txt").write_text("Archery/v.avi 2\nArchery/w \xe9.avi 1\n", "latin-1")
+    with pytest.raises(ValueError, match=r"trainlist02.txt:2: expected the number 2 .*classInd"):
+        read_ucf101(ucf, "train", number=2)
+    (ucf / "trainlist02.txt").write_text("\n")
+    with pytest.raises(ValueError, match=r"trainlist02.txt: expected videos of the split, found"):
+        read_ucf101(ucf, "train", number=2)
+    (hmdb / "wave_test_split3.txt").write_text("w1.avi 0 \n")
+    with pytest.raises(ValueError, match=r"_test_split3.txt: expected videos of the split, found"):
+        read_hmdb51(hmdb, "train", number=3)
+    for name in ("ucf101", "hmdb51"):
+        keys = {"TRAIN__DATASET": name, "DATA__PATH_TO_DATA_DIR": ucf, "MODEL__NUM_CLASSES": 1}
+        with pytest.raises(ValueError, match=r"found 2 classes, but .*; set MODEL.NUM_CLASSES 2"):
+            build_loader(recipe(YAML, **keys), "train")
+
+
 def test_lines_of_ucf101(ucf: Path) -> None:
     with pytest.raises(ValueError, match=r"trainlist03.txt: expected a split file .* or train.csv"):
         read_ucf101(ucf, "train", number=3)

@@ -118,3 +118,21 @@ def test_what_is_missing_or_broken(folder: Path) -> None:
     (folder / "something-something-v2-labels.json").write_text('{"a": "x"}')
     with pytest.raises(ValueError, match=r'labels.json: expected {"class": "number", ...}'):
         read_ssv2(folder, "train")
+
+
+def test_labels_that_are_no_classes(cfg: Any, folder: Path) -> None:
+    """Found when the list is read, not by the loss, or a GPU that is lost."""
+    labels, train = (folder / f"something-something-v2-{name}.json" for name in ("labels", "train"))
+    for text, message in (
+        ("null", r"train.json: expected a list of videos, found 'None'"),
+        ('[{"id": 1, "template": null}]', r"train.json: expected an object .* as entry 0, found"),
+    ):
+        train.write_text(text)
+        with pytest.raises(ValueError, match=message):
+            read_ssv2(folder, "train")
+    for number in (-1, 174):
+        labels.write_text(json.dumps({"Pushing something": number}))
+        with pytest.raises(
+            ValueError, match=rf"labels.json: .* 0 to \d+, found {number} for 'Push.*NUM_CLASSES"
+        ):
+            build_dataset(cfg, "train")
