@@ -69,7 +69,7 @@ FILES = (
     Key(
         "SKIP_ROWS",
         0,
-        "Rows to pass over at the start of a list.",
+        "Rows to pass over at the start of the training list.",
         check=at_least(0),
         rule="at least 0",
     ),

@@ -7,8 +7,13 @@ from typing import Any
 
 import pytest
 
+from slowfast.config import get_cfg, with_values
 from slowfast.data.datasets.frame_list import read_frame_list
-from slowfast.data.datasets.kinetics import read_class_names, read_kinetics
+from slowfast.data.datasets.kinetics import (
+    kinetics_from_cfg,
+    read_class_names,
+    read_kinetics,
+)
 from slowfast.data.datasets.named_csv import names_in
 from slowfast.log import LOGGER
 
@@ -117,3 +122,11 @@ def test_a_list_as_powershell_writes_it(read: Any, tmp_path: Path) -> None:
     path.write_text("a.mp4 3\r\n", encoding="utf-16")
     with pytest.raises(ValueError, match=r"train.csv:1: expected text in UTF-8, found UTF-16"):
         read(path)
+
+
+def test_rows_are_skipped_in_training_only(write: Any, tmp_path: Path) -> None:
+    for split in ("train", "val", "test"):
+        write("a 0\nb 1\nc 2\n", f"{split}.csv")
+    cfg = with_values(get_cfg(), {"DATA.PATH_TO_DATA_DIR": str(tmp_path), "DATA.SKIP_ROWS": 2})
+    lengths = [len(kinetics_from_cfg(cfg, split)) for split in ("train", "val", "test")]
+    assert lengths == [1, 3, 3]
