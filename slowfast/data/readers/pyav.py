@@ -58,7 +58,7 @@ class PyavSource:
 
     def __init__(self, stream: VideoStream) -> None:
         self._stream, self._convert = stream, Converter()
-        self._stored: tuple[int, int] | None = None  # height, width of decoded frames
+        self._stored: tuple[int, int, str] | None = None  # height, width, format of decoded frames
         self._decoded: list[Any] = []
         self._index = index_frames(stream.packets) if stream.timed else None
         if self._index is not None:
@@ -212,13 +212,15 @@ class PyavSource:
         return [stamp * self._stream.time_base for stamp in sorted(stamps)]
 
     def _check_shape(self, frame: Any) -> None:
-        shape = frame.height, frame.width
+        # "yuvj" is only another name for planes of full range.
+        shape = frame.height, frame.width, frame.format.name.replace("yuvj", "yuv")
         if self._stored is None:
             self._stored = shape
         if shape != self._stored:
+            height, width, kind = self._stored
             raise self._stream.error(
-                f"expected frames of one size, found {self._stored[1]}x{self._stored[0]} and "
-                f"{shape[1]}x{shape[0]}"
+                f"expected frames of one size and kind, found {width}x{height} {kind} and "
+                f"{shape[1]}x{shape[0]} {shape[2]}"
             )
 
 
