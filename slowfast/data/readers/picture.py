@@ -17,6 +17,18 @@ from slowfast.data.yuv import YuvLayout
 # PyAV starts threads for the conversion where it can; older versions have no such argument.
 _ONE_THREAD = {"threads": 1} if "threads" in (VideoReformatter.reformat.__doc__ or "") else {}
 Kind = tuple[str, int, int]  # pixel format, matrix and range of a decoded frame
+# Matrices by the number that video files have for them (ITU-T H.273, Table 4).
+_BT2020_NCL, _BT2020_CL = 9, 10
+_OTHER_MATRICES = {
+    8: "YCgCo",
+    11: "Y'D'zD'x",
+    12: "constants of the primaries",
+    13: "constants of the primaries",
+    14: "ICtCp",
+    15: "IPT",
+    16: "YCgCo-Re",
+    17: "YCgCo-Ro",
+}
 _KEPT_CUTS = 16  # windows of a video whose conversion is kept ready
 
 
@@ -174,6 +186,19 @@ class Converter:
         rgb = self._reformatter.reformat(frame, format="rgb24", **_ONE_THREAD)
         (image,) = stored_planes(rgb)
         return image
+
+
+def colour_fault(frame: Any) -> str:
+    """Why the colours of a decoded frame can't be converted; "" if they can.
+
+    FFmpeg's scaler knows no others, and fails without a word on them.
+    """
+    if int(frame.colorspace) == _BT2020_CL:  # nearly the same, and what older versions took it for
+        frame.colorspace = _BT2020_NCL
+    if int(frame.colorspace) in _OTHER_MATRICES and not frame.format.is_rgb:
+        name = _OTHER_MATRICES[int(frame.colorspace)]
+        return f"expected colours of BT.601, BT.709 or BT.2020, found {name}"
+    return ""
 
 
 def _kind(frame: Any) -> Kind:

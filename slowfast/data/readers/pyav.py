@@ -14,7 +14,7 @@ from torch import Tensor
 from slowfast.data.readers.container import FilePart, check_file
 from slowfast.data.readers.indices import checked_indices
 from slowfast.data.readers.packets import FrameIndex, index_frames
-from slowfast.data.readers.picture import Converter, DecodedPicture
+from slowfast.data.readers.picture import Converter, DecodedPicture, colour_fault
 from slowfast.data.readers.sparse import may_skip
 from slowfast.data.readers.stream import VideoStream, open_container
 from slowfast.data.readers.video_error import VideoError
@@ -118,6 +118,9 @@ class PyavSource:
         """The same frames, not yet converted: a caller that needs a part converts no more."""
         wanted = checked_indices(indices, self.num_frames)
         for frame in self._decode(wanted):
+            fault = colour_fault(frame)
+            if fault:
+                raise self._stream.error(fault, advice="convert it to H.264 and yuv420p")
             yield DecodedPicture(frame, self._convert)
 
     def _decode(self, wanted: list[int]) -> Iterator[Any]:

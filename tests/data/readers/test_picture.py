@@ -190,6 +190,26 @@ def test_rgb_windows_are_neither_moved_nor_brighter(tmp_path: Path) -> None:
                 assert moved.abs() < 0.2, window  # pixels
 
 
+def test_colours_that_cannot_be_converted_are_named(tmp_path: Path) -> None:
+    path = write_smooth(tmp_path / "a.mp4", tags={"colorspace": 8})
+    with open_video(path) as source, pytest.raises(VideoError) as error:
+        source.read([0])
+    expected = "expected colours of BT.601, BT.709 or BT.2020, found YCgCo; convert it to H.264"
+    assert f"{path}: {expected}" in str(error.value)
+
+
+def test_bt_2020_of_constant_luminance_is_read_as_the_other_one(tmp_path: Path) -> None:
+    both = [
+        write_smooth(tmp_path / f"{number}.mp4", tags={"colorspace": number}) for number in (9, 10)
+    ]
+    assert_close(both[1], mean=1.6, largest=9)
+    frames = []
+    for path in both:
+        with open_video(path) as source:
+            frames.append(source.read([1]))
+    assert torch.equal(*frames)
+
+
 def test_other_formats_take_the_plain_way(tmp_path: Path) -> None:
     path = write_smooth(tmp_path / "a.mp4", format="yuv444p")
     with open_video(path) as source:
