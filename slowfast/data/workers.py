@@ -41,7 +41,7 @@ def _folders(groups: Path, membership: Path) -> Iterator[Path]:
     except OSError:
         return
     for line in lines:
-        _, kinds, path = (line.split(":", 2) + ["", ""])[:3]
+        _, kinds, path = [*line.split(":", 2), "", ""][:3]
         if kinds and "cpu" not in kinds.split(","):
             continue
         tree = groups / kinds if kinds else groups

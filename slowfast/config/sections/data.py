@@ -20,7 +20,7 @@ def _range(value: list[float]) -> bool:
 
 
 def _shares(value: list[float]) -> bool:
-    return _range(value) and 0 < value[0] and value[1] <= 1
+    return _range(value) and value[0] > 0 and value[1] <= 1
 
 
 def _ratios(value: list[float]) -> bool:

@@ -50,6 +50,7 @@ def write_smooth(
     format: str = "yuv420p",
     tags: dict[str, int] | None = None,
     options: dict[str, str] | None = None,
+    frames: int = 3,
 ) -> Path:
     with av.open(str(path), "w") as container:
         options = {"crf": "12", "preset": "veryfast", **(options or {})}
@@ -57,7 +58,7 @@ def write_smooth(
         stream.width, stream.height, stream.pix_fmt = *size, format
         for name, value in (tags or {}).items():
             setattr(stream.codec_context, name, value)
-        for i in range(3):
+        for i in range(frames):
             frame = av.VideoFrame.from_ndarray(smooth(size, i), format="rgb24")
             frame = frame.reformat(format=format)
             frame.pts, frame.time_base = i, Fraction(1, 30)
@@ -126,11 +127,13 @@ def joined(path: Path, *parts: Path) -> Path:
     """Transport streams one after the other, their times too."""
     with av.open(str(path), "w") as container:
         out: Any = None
-        for place, part in enumerate(parts):
+        number = 0
+        for part in parts:
             with av.open(str(part)) as source:
                 out = out or container.add_stream_from_template(source.streams.video[0])
-                for number, packet in enumerate(p for p in source.demux(video=0) if p.size):
-                    packet.pts = packet.dts = 3 * place + number
+                for packet in (p for p in source.demux(video=0) if p.size):
+                    packet.pts = packet.dts = number
+                    number += 1
                     packet.time_base, packet.stream = Fraction(1, 30), out
                     container.mux(packet)
     return path
@@ -161,6 +164,19 @@ def test_colours_may_change_on_the_way(tmp_path: Path) -> None:
         frames = frames.rgb() if isinstance(frames, YuvFrames) else frames
         off = (frames.float() - torch.stack(wanted)).abs().mean((1, 2, 3))
         assert off.max() < 1.6, make.__name__
+
+
+def test_a_frame_has_its_colours_whatever_was_read_before(tmp_path: Path) -> None:
+    """A decoder remembers the matrix of the second part, and the first one names none."""
+    # Longer than what FFmpeg decodes of a file when it opens it.
+    how: dict[str, Any] = {"options": IN_ORDER, "frames": 20}
+    plain = write_smooth(tmp_path / "a.ts", **how)
+    tagged = write_smooth(tmp_path / "b.ts", tags={"colorspace": 1}, **how)
+    with open_video(plain) as source:
+        wanted = source.read([1])
+    with open_video(joined(tmp_path / "c.ts", plain, tagged)) as source:
+        for indices in ([1], [1, 25], [1]):
+            assert torch.equal(source.read(indices)[:1], wanted)
 
 
 def test_the_layout_of_frames_may_not_change_on_the_way(tmp_path: Path) -> None:
