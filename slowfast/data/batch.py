@@ -39,7 +39,7 @@ class Sample:
         bad: the videos that this one stands in for.
         masks: bool (V, t, h, w), the hidden patches of each view, if masks are drawn.
         boxes: persons in the clips; None where a clip has labels as a whole.
-        cost: seconds that reading it took, and seconds of a core within them.
+        cost: seconds that reading it took, and those within them when it needed a core.
     """
 
     frames: Tensor | YuvFrames
@@ -117,7 +117,7 @@ class Batch:
         bad: videos of this batch that could not be read.
         masks: bool (N, t, h, w), the hidden patches of each clip, if masks are drawn.
         boxes: persons in the clips; None where clips have labels as a whole.
-        cost: seconds that reading its videos took, and seconds of a core within them.
+        cost: seconds that reading its videos took, and those within them when it needed a core.
         frames, index: YUV of which `to` makes ``clips``, and int64 (N, T), its frames of each.
     """
 

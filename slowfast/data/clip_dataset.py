@@ -13,6 +13,7 @@ from torch.utils.data import Dataset
 from slowfast.data.bad_samples import MAX_SUBSTITUTES
 from slowfast.data.batch import BadSample, Sample
 from slowfast.data.content import Verify, trust
+from slowfast.data.core_time import core_seconds
 from slowfast.data.readers.video_error import VideoError
 from slowfast.data.record import Record, Records
 from slowfast.data.samplers import Key
@@ -67,11 +68,11 @@ class ClipDataset(Dataset):
             VideoError: it cannot be read.
         """
         record = self.records[row]
-        wall, cpu = time.perf_counter(), time.thread_time()
+        wall, core = time.perf_counter(), core_seconds()
         try:
             self.verify(record)
             sample = self.clips(record, epoch=epoch, row=row)
-            cost = time.perf_counter() - wall, time.thread_time() - cpu
+            cost = time.perf_counter() - wall, core_seconds() - core
             return replace(sample, cost=cost)
         except VideoError:
             raise

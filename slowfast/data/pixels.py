@@ -99,7 +99,10 @@ class StrictStore:
 
     def add(self, picture: Picture, window: Window) -> None:
         frame = (picture.rgb().float() / 255 - torch.tensor(self.mean)) / torch.tensor(self.std)
-        self._frames.append(window.cut(frame[None])[0])
+        # A plane at a time, as PyTorch scales clips of four frames and more that have their
+        # channels first: it rounds otherwise where channels lie innermost.
+        planes = window.cut(frame.permute(2, 0, 1)[..., None])
+        self._frames.append(planes[..., 0].permute(1, 2, 0))
 
     def finish(self) -> Tensor:
         return torch.stack(self._frames)

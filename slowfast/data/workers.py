@@ -4,26 +4,62 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from slowfast.log import LOGGER
 
 AUTOMATIC = -1
-_CGROUP = Path("/sys/fs/cgroup/cpu.max")
+_GROUPS = Path("/sys/fs/cgroup")  # of Linux: the limits of containers and of schedulers' jobs
+_MEMBERSHIP = Path("/proc/self/cgroup")  # which of these groups this process is in
 _SHARED_MEMORY = Path("/dev/shm")
 _USUAL_PREFETCH = 2
 
 
-def usable_cores(cgroup: Path = _CGROUP) -> int:
+def usable_cores(groups: Path = _GROUPS, membership: Path = _MEMBERSHIP) -> int:
     """Cores that this process may use: those it is bound to, less what its container allows."""
     bound = getattr(os, "sched_getaffinity", None)  # not on macOS and Windows
     cores = len(bound(0)) if bound else os.cpu_count() or 1
-    if cgroup.is_file():
-        quota, _, period = cgroup.read_text().partition(" ")
-        if quota.isdigit() and period.strip().isdigit():
-            cores = min(cores, max(int(quota) // int(period), 1))
+    for folder in _folders(groups, membership):
+        limit = _limit(folder)
+        if limit is not None:
+            cores = min(cores, max(int(limit), 1))
     return cores
+
+
+def _folders(groups: Path, membership: Path) -> Iterator[Path]:
+    """Those that may hold a limit of this process: of its group and of all around that one.
+
+    Version 2 of control groups has one tree, version 1 one for each kind of limit. A container
+    often sees its own group as the root, whatever its path is outside.
+    """
+    yield groups
+    yield groups / "cpu"
+    try:
+        lines = membership.read_text().splitlines()
+    except OSError:
+        return
+    for line in lines:
+        _, kinds, path = [*line.split(":", 2), "", ""][:3]
+        if kinds and "cpu" not in kinds.split(","):
+            continue
+        tree = groups / kinds if kinds else groups
+        inner = PurePosixPath(path.lstrip("/"))
+        yield from (tree / part for part in (inner, *inner.parents))
+
+
+def _limit(folder: Path) -> float | None:
+    """Cores that a group may use together, None: as many as it likes."""
+    try:
+        if (folder / "cpu.max").is_file():
+            quota, period = (folder / "cpu.max").read_text().split()
+        else:
+            names = ("cpu.cfs_quota_us", "cpu.cfs_period_us")
+            quota, period = ((folder / name).read_text() for name in names)
+        return int(quota) / int(period) if int(quota) > 0 else None
+    except (OSError, ValueError, ZeroDivisionError):  # not there; "max"
+        return None
 
 
 def worker_count(asked: int, *, processes: int, cores: int | None = None) -> int:

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from slowfast.data.core_time import tells_the_line
+
 if sys.platform != "win32":
     import resource
 
@@ -60,7 +62,7 @@ class Clock:
     worked: float = 0.0
     clips: int = 0
     reading: float = 0.0  # seconds that workers took to read what was used
-    decoding: float = 0.0  # seconds of a core within them
+    decoding: float = 0.0  # seconds within them when they needed a core
     _since: float = field(default_factory=time.perf_counter)
 
     def batches(self, source: Iterable[T]) -> Iterator[T]:
@@ -99,7 +101,7 @@ class Speed:
     seconds: float
     data_wait: float  # share of the time spent waiting for data, 0 to 1
     clips_per_s: float
-    busy: float = 1.0  # share of the time of reading that a core was at work, 0 to 1
+    busy: float = 1.0  # share of the time of reading when a core was needed, 0 to 1
 
     @classmethod
     def between(cls, old: tuple[float, ...], new: tuple[float, ...]) -> Speed:
@@ -108,18 +110,22 @@ class Speed:
         busy = decoding / reading if reading else 1.0
         return cls(seconds, waited / seconds, clips / seconds, busy)
 
-    def verdict(self, workers: int, cores: int) -> str:
+    def verdict(self, workers: int, cores: int, *, in_line: bool | None = None) -> str:
         """One plain sentence: is the network, decoding or the disk the limit?
 
         Args:
             workers: loader processes on this machine, all training processes together.
             cores: that they may use.
+            in_line: whether `busy` counts the time that workers stood in line for a core; None:
+                as this system does.
         """
         share = f"{self.data_wait:.0%} of the time was spent waiting for data"
         if self.data_wait <= WAIT_LIMIT:
             return f"the network is the limit ({share})"
         there = f"{workers} worker{'s' * (workers != 1)} on {cores} core{'s' * (cores != 1)}"
-        if workers <= cores and self.busy < WAIT_LIMIT:
+        # Else more workers than cores wait for each other as they would for a disk.
+        in_line = tells_the_line() if in_line is None else in_line
+        if (in_line or workers <= cores) and self.busy < WAIT_LIMIT:
             return (
                 f"the disk is the limit: {share}, and the workers waited for files "
                 f"{1 - self.busy:.0%} of theirs ({there}). A faster disk, smaller files or, if it "

@@ -102,6 +102,14 @@ def test_wrong_types(write: Write, text: str, message: str) -> None:
         ("TRAIN:\n  BATCH_SIZE: 0\n", "TRAIN.BATCH_SIZE is 0, but must be at least 1"),
         ("DATA:\n  STD: [0, 1, 1]\n", "DATA.STD is [0, 1, 1], but must be a list of numbers above"),
         ("DATA:\n  TRAIN_JITTER_SCALES: [320, 256]\n", "must be two numbers, the lower first"),
+        (
+            "DATA:\n  TRAIN_JITTER_SCALES_RELATIVE: [0.0, 1.0]\n",
+            "empty or two numbers above 0, at most 1, the lower first",
+        ),
+        (
+            "DATA:\n  TRAIN_JITTER_ASPECT_RELATIVE: [0.0, 1.0]\n",
+            "empty or two numbers above 0, the lower first",
+        ),
         ("RESNET:\n  SPATIAL_STRIDES: [[1], [2]]\n", "must be four lists (s2 to s5) of one entry"),
         ("MVIT:\n  DIM_MUL: [1, 2]\n", "MVIT.DIM_MUL is [1, 2], but must be a list of [block, mu"),
         ("MVIT:\n  DIM_MUL: [[1, a]]\n", "must be a list of [block, multiplier]"),

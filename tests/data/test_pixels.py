@@ -54,6 +54,27 @@ def test_strict_frames_are_those_of_the_public_order(position: int) -> None:
     torch.testing.assert_close(fast[0, :, 1, 20, 30], torch.tensor(inner), **exact)
 
 
+@pytest.mark.parametrize("region", [(0, 0, 120, 160), (7, 11, 90, 111)])
+def test_strict_frames_are_the_public_ones_to_the_bit(region: tuple[int, int, int, int]) -> None:
+    """The same arithmetic on the whole clip, channels first."""
+    clip = torch.randint(0, 256, (4, 120, 160, 3), generator=torch.Generator().manual_seed(0))
+    window = Window(region, (171, 228), 20, 31, 112, 112, flip=True)
+    store = StrictStore(4, (0.45, 0.4, 0.5), (0.225, 0.2, 0.25))
+    for frame in clip.byte():
+        store.add(RgbPicture(frame), window)
+    found = store.finish()
+    top, left, height, width = region
+    public = clip.byte().float() / 255.0
+    public = (public - torch.tensor([0.45, 0.4, 0.5])) / torch.tensor([0.225, 0.2, 0.25])
+    public = public.permute(3, 0, 1, 2)[:, :, top : top + height, left : left + width]
+    public = torch.nn.functional.interpolate(
+        public, size=(171, 228), mode="bilinear", align_corners=False
+    )
+    public = public[:, :, 20:132, 31:143].flip(-1)
+    assert torch.equal(found.permute(3, 0, 1, 2), public)
+    assert found.is_contiguous()
+
+
 def gray_layout(**changes) -> YuvLayout:
     return replace(YuvLayout(2, 4, 6, Axis(0, 1, 4), Axis(0, 1, 6)), **changes)
 

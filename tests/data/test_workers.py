@@ -29,13 +29,40 @@ def test_a_number_is_kept_and_too_many_are_told(caplog: pytest.LogCaptureFixture
     assert "-1 chooses" in line
 
 
-def test_a_container_may_have_fewer_cores_than_the_machine(tmp_path: Path) -> None:
-    unlimited = usable_cores(tmp_path / "missing")
-    limit = tmp_path / "cpu.max"
-    limit.write_text("100000 100000\n")
-    assert usable_cores(limit) == 1
-    limit.write_text("max 100000\n")
-    assert usable_cores(limit) == unlimited
+V1 = {"cpu.cfs_period_us": "100000\n", "cpu.cfs_quota_us": "150000\n"}
+UNLIMITED = {"cpu.cfs_period_us": "100000\n", "cpu.cfs_quota_us": "-1\n"}
+
+
+@pytest.mark.parametrize(
+    ("membership", "files", "limited"),
+    [
+        ("0::/\n", {"cpu.max": "100000 100000\n"}, True),
+        ("0::/\n", {"cpu.max": "max 100000\n"}, False),
+        ("0::/jobs/7/step\n", {"jobs/7/cpu.max": "180000 100000\n"}, True),
+        ("0::/jobs/7/step\n", {"jobs/8/cpu.max": "180000 100000\n"}, False),
+        ("4:cpu,cpuacct:/docker/ab\n", {f"cpu/{k}": v for k, v in V1.items()}, True),
+        ("4:cpu,cpuacct:/job\n", {f"cpu,cpuacct/job/{k}": v for k, v in V1.items()}, True),
+        ("4:memory:/job\n", {f"memory/job/{k}": v for k, v in V1.items()}, False),
+        ("4:cpu:/\n", {f"cpu/{k}": v for k, v in UNLIMITED.items()}, False),
+        ("nonsense\n", {"cpu.max": "\n"}, False),
+        (None, {}, False),
+    ],
+)
+def test_a_container_may_have_fewer_cores_than_the_machine(
+    membership: str | None,
+    files: dict[str, str],
+    limited: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda process: set(range(64)), raising=False)
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    groups = tmp_path / "membership"
+    if membership is not None:
+        groups.write_text(membership)
+    assert usable_cores(tmp_path, groups) == (1 if limited else 64)
 
 
 def test_batches_ready_fit_into_shared_memory() -> None:

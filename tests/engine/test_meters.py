@@ -58,7 +58,14 @@ def test_clock_tells_waiting_from_working() -> None:
 )
 def test_verdict_names_the_limit(share: float, busy: float, workers: int, words: str) -> None:
     speed = Speed(seconds=1.0, data_wait=share, clips_per_s=1.0, busy=busy)
-    assert re.search(words, speed.verdict(workers, cores=4))
+    assert re.search(words, speed.verdict(workers, cores=4, in_line=False))
+
+
+@pytest.mark.parametrize(("busy", "limit"), [(0.1, "disk"), (0.9, "decoding")])
+def test_more_workers_than_cores_do_not_hide_a_slow_disk(busy: float, limit: str) -> None:
+    """Public recipes ask for eight, whatever the machine has."""
+    speed = Speed(seconds=1.0, data_wait=0.9, clips_per_s=1.0, busy=busy)
+    assert f"{limit} is the limit" in speed.verdict(8, cores=4, in_line=True)
 
 
 def test_the_cost_of_reading_is_added_up() -> None:

@@ -19,6 +19,14 @@ def _range(value: list[float]) -> bool:
     return numbers(2)(value) and value[0] <= value[1]
 
 
+def _shares(value: list[float]) -> bool:
+    return _range(value) and value[0] > 0 and value[1] <= 1
+
+
+def _ratios(value: list[float]) -> bool:
+    return _range(value) and value[0] > 0
+
+
 FILES = (
     Key(
         "PATH_TO_DATA_DIR",
@@ -236,15 +244,15 @@ CROP = (
         "TRAIN_JITTER_SCALES_RELATIVE",
         [],
         "Range of a training crop's area as a share of the frame; empty: TRAIN_JITTER_SCALES.",
-        check=empty_or(_range),
-        rule="empty or two numbers, the lower first",
+        check=empty_or(_shares),
+        rule="empty or two numbers above 0, at most 1, the lower first",
     ),
     Key(
         "TRAIN_JITTER_ASPECT_RELATIVE",
         [],
-        "Range of its width over its height; empty: as the frame's.",
-        check=empty_or(_range),
-        rule="empty or two numbers, the lower first",
+        "Range of its width over its height; empty if TRAIN_JITTER_SCALES_RELATIVE is.",
+        check=empty_or(_ratios),
+        rule="empty or two numbers above 0, the lower first",
     ),
     Key(
         "TRAIN_JITTER_MOTION_SHIFT",

@@ -118,7 +118,7 @@ class RgbCut:
         # converted.
         for grain in (2, 1) if max(rows.step, columns.step) <= _LARGEST_STEP else (1,):
             row_fit = _fit(rows, frame.height, grain)
-            column_fit = _fit(columns, frame.width, grain, even=mirror)
+            column_fit = _fit(columns, frame.width, grain)
             if row_fit is not None and column_fit is not None:
                 fits = row_fit, column_fit
                 return cls(frame, (rows, columns), fits, by_ffmpeg=grain == 2, mirror=mirror)
@@ -163,19 +163,19 @@ def _even_cover(axis: Axis, length: int) -> tuple[int, int]:
     return first - first % 2, min(end + end % 2, length)
 
 
-def _fit(axis: Axis, length: int, grain: int, *, even: bool = False) -> Fit | None:
+def _fit(axis: Axis, length: int, grain: int) -> Fit | None:
     """The axis, made a little longer on both sides, between multiples of ``grain``.
 
     A window that began wherever the scaled frame was cut would be shifted by up to one pixel; a
     few output pixels more, which are cut off again, almost always end on a whole one.
 
-    Args:
-        even: the output is to have an even number of pixels.
+    The length is a multiple of ``grain`` too: FFmpeg converts an odd number of rows or columns of
+    4:2:0 in another way, in which colours lie elsewhere and pictures are brighter.
     """
     before = _reach(axis.start, -axis.step, length, grain)
     if before is None:
         return None
-    choices = range((before[1] + axis.count) % 2, _REACH + 1, 2) if even else range(_REACH + 1)
+    choices = range((before[1] + axis.count) % grain, _REACH + 1, grain)
     after = _reach(axis.start + axis.count * axis.step, axis.step, length, grain, choices)
     if after is None or after[0] - before[0] < 4:
         return None
@@ -213,7 +213,7 @@ def _make_graph(
     if scale:
         steps.append(("scale", f"{columns.length}:{rows.length}:{_SCALER}"))
         steps.append(("format", frame.format.name))
-    if mirror:  # of planes, which is fast; with an even width, colour stays where it belongs
+    if mirror:  # of planes, which is fast; their width is even, so that colour stays in its place
         steps.append(("hflip", ""))
     steps += [("scale", _SCALER), ("format", "rgb24")]
     last = None

@@ -16,6 +16,19 @@ from slowfast.data.yuv import YuvLayout
 
 # PyAV starts threads for the conversion where it can; older versions have no such argument.
 _ONE_THREAD = {"threads": 1} if "threads" in (VideoReformatter.reformat.__doc__ or "") else {}
+Kind = tuple[str, int, int]  # pixel format, matrix and range of a decoded frame
+# Matrices by the number that video files have for them (ITU-T H.273, Table 4).
+_BT2020_NCL, _BT2020_CL = 9, 10
+_OTHER_MATRICES = {
+    8: "YCgCo",
+    11: "Y'D'zD'x",
+    12: "constants of the primaries",
+    13: "constants of the primaries",
+    14: "ICtCp",
+    15: "IPT",
+    16: "YCgCo-Re",
+    17: "YCgCo-Ro",
+}
 _KEPT_CUTS = 16  # windows of a video whose conversion is kept ready
 
 
@@ -104,8 +117,8 @@ class Converter:
     def __init__(self) -> None:
         self._reformatter = VideoReformatter()
         self._turn: tuple[bool, bool, bool] | None = None  # transpose, mirror x, mirror y
-        self._rgb_cuts: dict[Window, RgbCut | None] = {}
-        self._plane_cuts: dict[Window, tuple[PlaneCut, YuvLayout] | None] = {}
+        self._rgb_cuts: dict[tuple[Window, Kind], RgbCut | None] = {}
+        self._plane_cuts: dict[tuple[Window, Kind], tuple[PlaneCut, YuvLayout] | None] = {}
 
     def displayed(self, frame: Any) -> tuple[int, int]:
         """(height, width) of the frame as displayed."""
@@ -120,22 +133,24 @@ class Converter:
         """uint8 (h, w, 3) of the window."""
         transpose, mirror_x, mirror_y = self._turn_of(frame)
         mirror_x = mirror_x != window.flip
-        if window not in self._rgb_cuts:
+        key = window, _kind(frame)
+        if key not in self._rgb_cuts:
             _forget(self._rgb_cuts)
             axes = self._stored(frame, window)
             # FFmpeg mirrors faster, where rows are still rows.
-            self._rgb_cuts[window] = RgbCut.of(frame, *axes, mirror=mirror_x and not transpose)
-        cut = self._rgb_cuts[window]
+            self._rgb_cuts[key] = RgbCut.of(frame, *axes, mirror=mirror_x and not transpose)
+        cut = self._rgb_cuts[key]
         if cut is None:
             return window.cut(self(frame)[None])[0]
         return _turned(cut(frame).numpy(), (transpose, mirror_x and transpose, mirror_y))
 
     def yuv(self, frame: Any, window: Window) -> tuple[YuvLayout, Planes] | None:
         """Planes that hold the window, and their layout for one frame."""
-        if window not in self._plane_cuts:
+        key = window, _kind(frame)
+        if key not in self._plane_cuts:
             _forget(self._plane_cuts)
-            self._plane_cuts[window] = self._plane_cut(frame, window)
-        known = self._plane_cuts[window]
+            self._plane_cuts[key] = self._plane_cut(frame, window)
+        known = self._plane_cuts[key]
         return None if known is None else (known[1], known[0](frame))
 
     def _plane_cut(self, frame: Any, window: Window) -> tuple[PlaneCut, YuvLayout] | None:
@@ -177,7 +192,25 @@ class Converter:
         return image
 
 
-def _forget(cuts: dict[Window, Any]) -> None:
+def colour_fault(frame: Any) -> str:
+    """Why the colours of a decoded frame can't be converted; "" if they can.
+
+    FFmpeg's scaler knows no others, and fails without a word on them.
+    """
+    if int(frame.colorspace) == _BT2020_CL:  # nearly the same, and what older versions took it for
+        frame.colorspace = _BT2020_NCL
+    if int(frame.colorspace) in _OTHER_MATRICES and not frame.format.is_rgb:
+        name = _OTHER_MATRICES[int(frame.colorspace)]
+        return f"expected colours of BT.601, BT.709 or BT.2020, found {name}"
+    return ""
+
+
+def _kind(frame: Any) -> Kind:
+    """What a conversion is made for; videos that were joined of several may change it midway."""
+    return frame.format.name, int(frame.colorspace), int(frame.color_range)
+
+
+def _forget(cuts: dict[tuple[Window, Kind], Any]) -> None:
     """A caller that asks for ever other windows does not fill the memory."""
     if len(cuts) >= _KEPT_CUTS:
         cuts.clear()

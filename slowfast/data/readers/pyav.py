@@ -14,7 +14,7 @@ from torch import Tensor
 from slowfast.data.readers.container import FilePart, check_file
 from slowfast.data.readers.indices import checked_indices
 from slowfast.data.readers.packets import FrameIndex, index_frames
-from slowfast.data.readers.picture import Converter, DecodedPicture
+from slowfast.data.readers.picture import Converter, DecodedPicture, colour_fault
 from slowfast.data.readers.sparse import may_skip
 from slowfast.data.readers.stream import VideoStream, open_container
 from slowfast.data.readers.video_error import VideoError
@@ -58,7 +58,7 @@ class PyavSource:
 
     def __init__(self, stream: VideoStream) -> None:
         self._stream, self._convert = stream, Converter()
-        self._stored: tuple[int, int] | None = None  # height, width of decoded frames
+        self._stored: tuple[int, int, str] | None = None  # height, width, format of decoded frames
         self._decoded: list[Any] = []
         self._index = index_frames(stream.packets) if stream.timed else None
         if self._index is not None:
@@ -118,6 +118,9 @@ class PyavSource:
         """The same frames, not yet converted: a caller that needs a part converts no more."""
         wanted = checked_indices(indices, self.num_frames)
         for frame in self._decode(wanted):
+            fault = colour_fault(frame)
+            if fault:
+                raise self._stream.error(fault, advice="convert it to H.264 and yuv420p")
             yield DecodedPicture(frame, self._convert)
 
     def _decode(self, wanted: list[int]) -> Iterator[Any]:
@@ -212,13 +215,15 @@ class PyavSource:
         return [stamp * self._stream.time_base for stamp in sorted(stamps)]
 
     def _check_shape(self, frame: Any) -> None:
-        shape = frame.height, frame.width
+        # "yuvj" is only another name for planes of full range.
+        shape = frame.height, frame.width, frame.format.name.replace("yuvj", "yuv")
         if self._stored is None:
             self._stored = shape
         if shape != self._stored:
+            height, width, kind = self._stored
             raise self._stream.error(
-                f"expected frames of one size, found {self._stored[1]}x{self._stored[0]} and "
-                f"{shape[1]}x{shape[0]}"
+                f"expected frames of one size and kind, found {width}x{height} {kind} and "
+                f"{shape[1]}x{shape[0]} {shape[2]}"
             )
 
 

@@ -30,6 +30,7 @@ _INDEXED = ("mov", "matroska")  # they say reliably which packets are key frames
 _UNTIMED = ("avi", "h264", "hevc", "m4v", "mpegvideo", "vc1", "obu")
 # Before version 17.1, PyAV crashes on options for files that show no stream before the probe.
 _TAKES_LIMITS = tuple(int(part) for part in av.__version__.split(".")[:2]) >= (17, 1)
+_COLOURS = ("colorspace", "color_range", "color_primaries", "color_trc")
 _FAILURES = (av.FFmpegError, OSError, EOFError, MemoryError)
 _ADVICE = "get it again, or leave such videos out (DATA.ON_BAD_SAMPLE)"
 
@@ -62,6 +63,7 @@ class VideoStream:
         self.codec, self.settings = self._codec.name, bytes(self._codec.extradata or b"")
         # "explode" reports damage that the decoder would else paint over.
         self._codec.options = {"max_pixels": str(max_pixels), "err_detect": "explode"}
+        self._colours = {name: getattr(self._codec, name) for name in _COLOURS}
         self._kept: list[Any] | None = []
         declared = declared_seconds(stream.metadata) if container_name == "matroska" else None
         self.packets = self._read(container, declared)
@@ -85,6 +87,9 @@ class VideoStream:
             VideoError: the decoder reports damage, or a frame is too large.
         """
         self._codec.flush_buffers()
+        # A decoder keeps those it saw last, for parts of a stream that say nothing of theirs.
+        for name, value in self._colours.items():
+            setattr(self._codec, name, value)
         self._codec.skip_frame = "DEFAULT"
         used, end = first, max(wanted, default=len(self.packets)) + 1
         skips = False

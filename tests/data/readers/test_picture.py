@@ -17,6 +17,7 @@ from slowfast.data.pixels import RgbStore, YuvStore
 from slowfast.data.readers.fused_cut import RgbCut
 from slowfast.data.readers.picture import RgbPicture, pictures_of
 from slowfast.data.readers.pyav import open_video
+from slowfast.data.readers.video_error import VideoError
 from slowfast.data.transforms.spatial import RandomAreaCrop, RandomShortSideCrop
 from slowfast.data.window import Window
 from slowfast.data.yuv import YuvFrames
@@ -28,6 +29,7 @@ TURNS = {
     "270": (0, -1, 1, 0),
     "mirrored": (-1, 0, 0, 1),
 }
+IN_ORDER = {"bf": "0"}  # packets come in the order in which they are shown
 
 
 def smooth(size: tuple[int, int], number: int) -> np.ndarray:
@@ -47,14 +49,16 @@ def write_smooth(
     size: tuple[int, int] = (128, 96),
     format: str = "yuv420p",
     tags: dict[str, int] | None = None,
+    options: dict[str, str] | None = None,
+    frames: int = 3,
 ) -> Path:
     with av.open(str(path), "w") as container:
-        options = {"crf": "12", "preset": "veryfast"}
+        options = {"crf": "12", "preset": "veryfast", **(options or {})}
         stream: Any = container.add_stream("libx264", rate=30, options=options)
         stream.width, stream.height, stream.pix_fmt = *size, format
         for name, value in (tags or {}).items():
             setattr(stream.codec_context, name, value)
-        for i in range(3):
+        for i in range(frames):
             frame = av.VideoFrame.from_ndarray(smooth(size, i), format="rgb24")
             frame = frame.reformat(format=format)
             frame.pts, frame.time_base = i, Fraction(1, 30)
@@ -117,6 +121,109 @@ def test_colours_follow_what_the_file_says_of_them(
         (frame,) = source._decode([0])
         assert (frame.colorspace, frame.color_range) == (colorspace, color_range)
     assert_close(path, mean=1.6, largest=9)
+
+
+def joined(path: Path, *parts: Path) -> Path:
+    """Transport streams one after the other, their times too."""
+    with av.open(str(path), "w") as container:
+        out: Any = None
+        number = 0
+        for part in parts:
+            with av.open(str(part)) as source:
+                out = out or container.add_stream_from_template(source.streams.video[0])
+                for packet in (p for p in source.demux(video=0) if p.size):
+                    packet.pts = packet.dts = number
+                    number += 1
+                    packet.time_base, packet.stream = Fraction(1, 30), out
+                    container.mux(packet)
+    return path
+
+
+def test_colours_may_change_on_the_way(tmp_path: Path) -> None:
+    """A video joined of a part of limited and one of full range: 30 levels apart."""
+    parts = [
+        write_smooth(
+            tmp_path / f"{number}.ts",
+            tags={"colorspace": 5, "color_range": number},
+            options=IN_ORDER,
+        )
+        for number in (1, 2)
+    ]
+    path = joined(tmp_path / "a.ts", *parts)
+    with open_video(path) as source:
+        kinds = [int(frame.color_range) for frame in source._decode(list(range(6)))]
+    assert kinds == [1, 1, 1, 2, 2, 2]
+    window = Window((0, 0, 96, 128), (110, 147), 10, 20, 64, 64)
+    for make in (RgbStore, YuvStore):
+        store, wanted = make(6), []
+        with open_video(path) as source:
+            for picture in source.pictures(range(6)):
+                store.add(picture, window)
+                wanted.append(window.cut(picture.rgb()[None].float())[0])
+        frames = store.finish()
+        frames = frames.rgb() if isinstance(frames, YuvFrames) else frames
+        off = (frames.float() - torch.stack(wanted)).abs().mean((1, 2, 3))
+        assert off.max() < 1.6, make.__name__
+
+
+def test_a_frame_has_its_colours_whatever_was_read_before(tmp_path: Path) -> None:
+    """A decoder remembers the matrix of the second part, and the first one names none."""
+    # Longer than what FFmpeg decodes of a file when it opens it.
+    how: dict[str, Any] = {"options": IN_ORDER, "frames": 20}
+    plain = write_smooth(tmp_path / "a.ts", **how)
+    tagged = write_smooth(tmp_path / "b.ts", tags={"colorspace": 1}, **how)
+    with open_video(plain) as source:
+        wanted = source.read([1])
+    with open_video(joined(tmp_path / "c.ts", plain, tagged)) as source:
+        for indices in ([1], [1, 25], [1]):
+            assert torch.equal(source.read(indices)[:1], wanted)
+
+
+def test_the_layout_of_frames_may_not_change_on_the_way(tmp_path: Path) -> None:
+    parts = [
+        write_smooth(tmp_path / f"{number}.ts", format=name, options=IN_ORDER)
+        for number, name in enumerate(("yuv420p", "yuv422p"))
+    ]
+    path = joined(tmp_path / "a.ts", *parts)
+    with open_video(path) as source, pytest.raises(VideoError) as error:
+        list(source.pictures(range(6)))
+    expected = "one size and kind, found 128x96 yuv420p and 128x96 yuv422p"
+    assert f"{path}: expected frames of {expected}" in str(error.value)
+
+
+def test_rgb_windows_are_neither_moved_nor_brighter(tmp_path: Path) -> None:
+    """FFmpeg converts odd numbers of rows 1.4 levels brighter, of columns with colours moved."""
+    with open_video(write_smooth(tmp_path / "a.mp4")) as source:
+        for picture in source.pictures([1]):
+            for seed in range(24):
+                rule = RandomShortSideCrop(97, 130, 64, flip=False)
+                window = Window.of(rule(96, 128, torch.Generator().manual_seed(seed)))
+                wanted = window.cut(picture.rgb()[None].float())[0]
+                off = picture.cut(window).float() - wanted
+                assert off.mean((0, 1)).abs().max() < 0.5, window
+                slope = (wanted[:, 2:] - wanted[:, :-2]) / 2
+                moved = (off[:, 1:-1] * slope).sum() / (slope * slope).sum()
+                assert moved.abs() < 0.2, window  # pixels
+
+
+def test_colours_that_cannot_be_converted_are_named(tmp_path: Path) -> None:
+    path = write_smooth(tmp_path / "a.mp4", tags={"colorspace": 8})
+    with open_video(path) as source, pytest.raises(VideoError) as error:
+        source.read([0])
+    expected = "expected colours of BT.601, BT.709 or BT.2020, found YCgCo; convert it to H.264"
+    assert f"{path}: {expected}" in str(error.value)
+
+
+def test_bt_2020_of_constant_luminance_is_read_as_the_other_one(tmp_path: Path) -> None:
+    both = [
+        write_smooth(tmp_path / f"{number}.mp4", tags={"colorspace": number}) for number in (9, 10)
+    ]
+    assert_close(both[1], mean=1.6, largest=9)
+    frames = []
+    for path in both:
+        with open_video(path) as source:
+            frames.append(source.read([1]))
+    assert torch.equal(*frames)
 
 
 def test_other_formats_take_the_plain_way(tmp_path: Path) -> None:

@@ -344,7 +344,7 @@ def test_large_frames_are_refused_by_the_header_and_in_the_stream(tmp_path: Path
         assert source.read([0, 1]).shape == (2, 240, 320, 3)
     hidden = png_video(tmp_path / "hidden.mov", [(96, 64), (96, 64), (640, 480)])
     assert "MAX_PIXELS" in refusal(hidden, max_pixels=96 * 64)
-    assert "frames of one size, found 96x64 and 640x480" in refusal(hidden)
+    assert "one size and kind, found 96x64 rgb24 and 640x480 rgb24" in refusal(hidden)
 
 
 def test_odd_names_are_plain_files(
