@@ -13,6 +13,7 @@ from typing import Any
 from torch import Tensor
 
 from slowfast.data.content import files_of
+from slowfast.data.copy_names import copy_names
 from slowfast.data.readers.tar_shard import SUFFIX
 from slowfast.data.readers.tar_writer import write_shard
 from slowfast.data.readers.video_error import VideoError
@@ -63,7 +64,13 @@ class Layout:
         """Where job ``number`` is written."""
         if self.per_shard:
             return self.folder / f".parts-{number // self.per_shard:06d}" / name
-        return self.folder / ("frames" if self.pictures else "videos") / name
+        return self.copies / name
+
+    @property
+    def copies(self) -> Path:
+        """The folder below which all copies lie in the end."""
+        kind = "shards" if self.per_shard else "frames" if self.pictures else "videos"
+        return self.folder / kind
 
     def listed(self, number: int, name: str) -> str:
         """The path of the copy in lists."""
@@ -72,7 +79,7 @@ class Layout:
         return str(self.file(number, name).relative_to(self.folder))
 
     def shard(self, number: int) -> Path:
-        return self.folder / "shards" / f"shard-{number:06d}.tar"
+        return self.copies / f"shard-{number:06d}.tar"
 
     def part_of(self, number: int) -> int:
         """What is never divided between machines: a shard, or a single file."""
@@ -81,26 +88,31 @@ class Layout:
 
 def plan_jobs(records: Mapping[str, Records], prefix: str, *, pictures: bool) -> list[Job]:
     """Each video of any split once, in the order of the lists."""
-    jobs: dict[str, Job] = {}
+    found: dict[str, Record] = {}
     for each in records.values():
         for row in range(len(each)):
             record = each[row]
-            if record.path not in jobs:
-                jobs[record.path] = Job(record, copy_name(record.path, prefix, pictures=pictures))
-    return list(jobs.values())
+            found.setdefault(record.path, record)
+    names = copy_names(found, prefix, pictures=pictures)
+    return [Job(record, names[path]) for path, record in found.items()]
 
 
-def copy_name(path: str, prefix: str, *, pictures: bool) -> str:
-    """The name of a copy: the path in the list, without anything that leads out of a folder.
+def check_originals(layout: Layout, jobs: Sequence[Job]) -> None:
+    """Refuse to write where originals lie: the copy of one could replace another.
 
-    ``a.avi`` becomes ``a.avi.mp4``, so that it is never that of ``a.mp4``.
+    Raises:
+        ValueError: an original is in the folder of the copies.
     """
-    listed = path.removeprefix(os.path.join(prefix, "")) if prefix else path
-    parts = ["up" if part == ".." else part for part in listed.split("/") if part not in ("", ".")]
-    name = "/".join(parts).replace(".tar#", ".tar/").replace("#", "_")
-    if pictures:
-        return name
-    return name if name.endswith(".mp4") else f"{name}.mp4"
+    copies, looked_at = os.path.realpath(layout.copies), set()
+    for job in jobs:
+        parent = os.path.dirname(job.record.frames[0] if job.record.frames else job.record.path)
+        if parent not in looked_at:
+            looked_at.add(parent)
+            if Path(os.path.realpath(parent)).is_relative_to(copies):
+                raise ValueError(
+                    f"{job.record.path}: lies in {layout.copies}, where copies are written that "
+                    "could replace it; choose another --out"
+                )
 
 
 def prepare(job: tuple[int, Job], *, layout: Layout, encoding: Encoding) -> Done:
