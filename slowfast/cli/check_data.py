@@ -89,7 +89,8 @@ def _inspect(
     if len(left) < len(videos):
         print(f"{len(facts)} of {len(videos)} videos were checked before and have not changed")
     limits = Limits(seconds=args.seconds, megabytes=args.memory)
-    checks = check_videos(left, workers=args.workers, limits=limits, open_source=open_source)
+    begun = journal.begin(left)
+    checks = check_videos(begun, workers=args.workers, limits=limits, open_source=open_source)
     for record, each in tqdm(
         journal.add(checks), total=len(left), unit=" videos", disable=None, smoothing=0.05
     ):

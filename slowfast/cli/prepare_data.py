@@ -49,7 +49,17 @@ writes train.csv, val.csv and test.csv. Train with DATA.PATH_TO_DATA_DIR OUT DAT
 
 def main(argv: Sequence[str] | None = None, *, program: str = "slowfast prepare-data") -> int:
     args = parse_args(argv, program)
-    return explain_errors(program, lambda: _prepare(args))
+    return explain_errors(program, lambda: _prepare_or_stop(args))
+
+
+def _prepare_or_stop(args: argparse.Namespace) -> int:
+    try:
+        return _prepare(args)
+    except OSError as error:
+        raise ValueError(
+            f"--out {args.out}: cannot be written to ({error}); what is done stays, the same "
+            "command goes on from there once there is room and permission"
+        ) from error
 
 
 def _prepare(args: argparse.Namespace) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import stat
 import sys
 from array import array
 from collections.abc import Callable, Iterable, Mapping
@@ -59,6 +60,8 @@ def sha256_of(record: Record) -> str:
 
 
 def _hash(digest: Any, path: str, begin: int, end: int) -> None:
+    if not stat.S_ISREG(os.stat(path).st_mode):  # a pipe would hang, a device may never end
+        raise VideoError(f"{path}: expected a regular file, found none", advice=_ADVICE)
     with open(path, "rb") as file:
         file.seek(begin)
         while block := file.read(min(_BLOCK, end - file.tell())):

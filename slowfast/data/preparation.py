@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -14,8 +15,10 @@ from torch import Tensor
 
 from slowfast.data.content import files_of
 from slowfast.data.copy_names import copy_names
+from slowfast.data.journal_lines import append_entry, entries_of
+from slowfast.data.readers.tar_headers import members_of
 from slowfast.data.readers.tar_shard import SUFFIX
-from slowfast.data.readers.tar_writer import write_shard
+from slowfast.data.readers.tar_writer import write_index, write_shard
 from slowfast.data.readers.video_error import VideoError
 from slowfast.data.record import Record, Records
 from slowfast.data.reencode import Encoding, write_copy
@@ -164,9 +167,8 @@ class Progress:
         """Name -> what became of it, of all machines; copies that are gone do not count."""
         entries: dict[str, list[Done]] = {}
         for file in sorted((self.layout.folder / JOURNALS).glob("*.jsonl")):
-            for line in file.read_text(encoding="utf-8", errors="surrogateescape").splitlines():
-                with suppress(ValueError, TypeError):  # half a line of a process that was killed
-                    entry = json.loads(line)
+            for entry in entries_of(file):
+                with suppress(KeyError, TypeError):  # of another version
                     done = Done(**{**entry, "state": tuple(entry["state"])})
                     entries.setdefault(done.name, []).append(done)
         found = {}
@@ -177,9 +179,7 @@ class Progress:
         return found
 
     def add(self, done: Done) -> None:
-        self.file.parent.mkdir(parents=True, exist_ok=True)
-        with self.file.open("a", encoding="utf-8", errors="surrogateescape") as out:
-            out.write(json.dumps(asdict(done), ensure_ascii=False) + "\n")
+        append_entry(self.file, asdict(done))
 
     def pack(self, number: int, done: Mapping[str, Done]) -> None:
         """Put the copies of shard ``number`` into their tar file, and remove them."""
@@ -188,22 +188,38 @@ class Progress:
         members = [(n, self.jobs[n].name) for n in range(begin, end)]
         good = [(name, self.layout.file(n, name)) for n, name in members if not done[name].cause]
         shard = self.layout.shard(number)
-        if not good or shard.is_file():
-            return
-        shard.parent.mkdir(parents=True, exist_ok=True)
-        write_shard(shard, good)
-        for _, file in good:
-            file.unlink()
-        _remove_empty(self.layout.folder / f".parts-{number:06d}")
+        if shard.is_file():
+            # A process that was killed here may have left the rest to be done.
+            if not shard.with_name(shard.name + SUFFIX).is_file():
+                write_index(shard)
+        elif good:
+            shard.parent.mkdir(parents=True, exist_ok=True)
+            write_shard(shard, good)
+        shutil.rmtree(self.layout.folder / f".parts-{number:06d}", ignore_errors=True)
 
     def unpack(self, number: int) -> None:
-        """Remove a tar file that has to be made anew, as one of its originals was changed."""
+        """Remove a tar file that has to be made anew, as one of its originals was changed.
+
+        Raises:
+            ValueError: it holds the copy of an original that is not there any more.
+        """
         shard = self.layout.shard(number)
+        jobs = [job for n, job in self.mine() if self.layout.part_of(n) == number]
+        gone = [job for job in jobs if not state_of(job.record)]
+        packed = members_of(str(shard)) if gone and shard.is_file() else {}
+        for job in gone:
+            if job.name in packed:
+                raise ValueError(
+                    f"{shard}: has to be written anew, as originals in it were changed, but "
+                    f"{job.record.path} is not there; put it back, or delete the shard"
+                )
         shard.unlink(missing_ok=True)
         shard.with_name(shard.name + SUFFIX).unlink(missing_ok=True)
 
     def _holds(self, number: int, job: Job, done: Done) -> bool:
-        if done.state != state_of(job.record):
+        state = state_of(job.record)
+        # A copy is worth keeping if its original is away, on a disk that is not mounted or deleted.
+        if done.state != state and (state or done.cause):
             return False
         if done.cause:
             return True
@@ -249,9 +265,3 @@ def replace_file(file: Path, content: bytes) -> None:
     part = file.with_name(f".{file.name}.{os.getpid()}.part")
     part.write_bytes(content)
     os.replace(part, file)
-
-
-def _remove_empty(folder: Path) -> None:
-    for path, _, _ in sorted(os.walk(folder), reverse=True):
-        with suppress(OSError):
-            os.rmdir(path)

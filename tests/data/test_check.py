@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -172,6 +173,35 @@ def test_a_journal_survives_a_kill_and_notices_a_change(video: Path, tmp_path: P
     assert Journal(file).get(Record("other")) == Facts("gone")
     copy.write_bytes(copy.read_bytes() + b"\0")
     assert Journal(file).get(record) is None
+
+
+def test_a_file_that_changes_while_it_is_read_is_looked_at_again(
+    video: Path, tmp_path: Path
+) -> None:
+    copy = Path(shutil.copy(video, tmp_path / "v.mp4"))
+    journal, record = Journal(tmp_path / "journal.jsonl"), Record(str(copy))
+    for each in journal.begin([record]):
+        facts = inspect(each)
+        copy.write_bytes(copy.read_bytes() + b"\0")
+        ((_, told),) = journal.add([(each, facts)])
+    assert told.fault == f"{copy}: was changed while it was read; check it again"
+    assert Journal(journal.file).get(record) is None
+
+
+@pytest.mark.parametrize("line", ["[1]", '"text"', '{"path": "v.mp4"}', "{}"])
+def test_a_journal_passes_over_what_it_did_not_write(line: str, tmp_path: Path) -> None:
+    (tmp_path / "j.jsonl").write_text(line + "\n")
+    assert Journal(tmp_path / "j.jsonl").get(Record("v.mp4")) is None
+    entry = {"path": "v.mp4", "state": [], "facts": {"unknown": 1}}
+    (tmp_path / "j.jsonl").write_text(json.dumps(entry) + "\n")
+    assert Journal(tmp_path / "j.jsonl").get(Record("v.mp4")) is None
+
+
+def test_pipes_and_devices_are_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.mp4")
+    (tmp_path / "zero.mp4").symlink_to("/dev/zero")
+    assert inspect(Record(str(tmp_path / "pipe.mp4"))).fault.endswith("found a named pipe")
+    assert inspect(Record(str(tmp_path / "zero.mp4"))).fault.endswith("found a device")
 
 
 def test_rows_of_several_labels_and_repeated_videos_are_listed_once() -> None:

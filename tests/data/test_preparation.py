@@ -220,3 +220,56 @@ def test_copies_below_the_originals_are_no_originals(video: Path, tmp_path: Path
     for _ in range(2):
         assert main(["--videos", str(tmp_path), "--out", str(tmp_path / "small"), *FAST]) == 0
     assert (tmp_path / "small" / "videos.csv").read_text() == "videos/a.mp4 0\n"
+
+
+def test_copies_stay_when_originals_are_away(
+    video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A disk that is not mounted must not cost the copies, in shards or not."""
+    folder, away = tmp_path / "raw", tmp_path / "away"
+    folder.mkdir()
+    (tmp_path / "train.csv").write_text("a.mp4 0\nb.mp4 1\n")
+    for name in "ab":
+        shutil.copy(video, folder / f"{name}.mp4")
+    before = {}
+    for out, more in ((tmp_path / "files", []), (tmp_path / "shards", ["--shards", "2"])):
+        assert run(tmp_path, folder, out, "--split", "train", *more) == 0
+        before[out] = content(out)
+    folder.rename(away)
+    assert run(tmp_path, folder, tmp_path / "files", "--split", "train") == 0
+    assert run(tmp_path, folder, tmp_path / "shards", "--split", "train", "--shards", "2") == 0
+    assert {out: content(out) for out in before} == before
+    folder.mkdir()
+    (folder / "a.mp4").write_bytes((away / "a.mp4").read_bytes() + b"\0" * 8)
+    assert run(tmp_path, folder, tmp_path / "shards", "--split", "train", "--shards", "2") == 2
+    assert "b.mp4 is not there; put it back, or delete the shard" in capsys.readouterr().err
+    assert content(tmp_path / "shards") == before[tmp_path / "shards"]
+
+
+def test_a_kill_while_a_shard_is_packed_is_made_up_for(video: Path, tmp_path: Path) -> None:
+    folder, out = tmp_path / "raw", tmp_path / "out"
+    folder.mkdir()
+    shutil.copy(video, folder / "a.mp4")
+    (tmp_path / "train.csv").write_text("a.mp4 0\n")
+    assert run(tmp_path, folder, out, "--split", "train", "--shards", "2") == 0
+    before = content(out)
+    (out / "shards" / "shard-000000.tar.idx").unlink()
+    (out / ".parts-000000").mkdir()
+    (out / ".parts-000000" / "a.mp4").write_bytes(b"left behind")
+    (out / "journal" / "0-of-1.jsonl").open("a").write('{"name": "half')
+    assert run(tmp_path, folder, out, "--split", "train", "--shards", "2") == 0
+    assert content(out) == before
+
+
+def test_a_full_disk_ends_in_one_line(
+    video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "raw"
+    folder.mkdir()
+    shutil.copy(video, folder / "a.mp4")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "videos").write_text("in the way")  # as good as a full disk
+    assert main(["--videos", str(folder), "--out", str(tmp_path / "out"), *FAST]) == 2
+    said = capsys.readouterr().err
+    assert "out: cannot be written to ([Errno" in said
+    assert "the same command goes on" in said
