@@ -20,7 +20,13 @@ from slowfast.data.datasets.kinetics import read_kinetics
 from slowfast.data.findings import Finding, find_faults, to_leave_out
 from slowfast.data.inspection import Facts
 from slowfast.data.isolated import Limits
-from slowfast.data.quarantine import FILE_NAME, Entry, read_quarantine, write_quarantine
+from slowfast.data.quarantine import (
+    FILE_NAME,
+    Entry,
+    path_in_lists,
+    read_quarantine,
+    write_quarantine,
+)
 from slowfast.data.readers.build import open_source_from_cfg
 from slowfast.data.readers.source import OpenSource, open_source
 from slowfast.data.record import NoSuchSplit, Records
@@ -65,7 +71,7 @@ def _check(args: argparse.Namespace) -> int:
         videos, facts, num_classes=plan.num_classes, clip_seconds=plan.clip_seconds
     )
     _write_manifests(out, plan, videos, facts)
-    notes = [*plan.notes, *_quarantine(out / FILE_NAME, plan.prefix, found, fix=args.fix)]
+    notes = [*plan.notes, *_quarantine(out / FILE_NAME, plan, found, fix=args.fix)]
     report = Report({s: len(each) for s, each in plan.splits.items()}, facts, found, notes)
     write_report(report, out)
     print(report.as_text(details=args.details))
@@ -106,7 +112,7 @@ def _write_manifests(
     for split in plan.splits:
         rows = (
             {
-                "path": _as_listed(path, plan.prefix),
+                "path": _as_listed(path, plan),
                 "size": facts[path].size,
                 "sha256": facts[path].sha256,
                 "frames": facts[path].frames,
@@ -121,12 +127,12 @@ def _write_manifests(
         write_manifest(manifest_file(out, split), rows)
 
 
-def _quarantine(file: Path, prefix: str, found: list[Finding], *, fix: bool) -> list[str]:
+def _quarantine(file: Path, plan: Plan, found: list[Finding], *, fix: bool) -> list[str]:
     """Add to the quarantine, or say how to; what was in it stays in it."""
     known = read_quarantine(file) if file.is_file() else []
     have = {(entry.split, entry.path) for entry in known}
     new = [
-        Entry(entry.split, _as_listed(entry.path, prefix), entry.cause)
+        Entry(entry.split, _as_listed(entry.path, plan), entry.cause)
         for entry in to_leave_out(found)
     ]
     new = [entry for entry in new if (entry.split, entry.path) not in have]
@@ -179,9 +185,8 @@ def _plan_of_list(args: argparse.Namespace) -> Plan:
     return Plan({split: records}, path.parent, args.prefix)
 
 
-def _as_listed(path: str, prefix: str) -> str:
-    """A path without the folder that the config puts in front of it."""
-    return path.removeprefix(os.path.join(prefix, "")) if prefix else path
+def _as_listed(path: str, plan: Plan) -> str:
+    return path_in_lists(path, prefix=plan.prefix, folder=str(plan.folder))
 
 
 def _make(folder: Path) -> Path:
