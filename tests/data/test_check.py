@@ -210,7 +210,9 @@ def test_rows_of_several_labels_and_repeated_videos_are_listed_once() -> None:
     assert videos["a.mp4"].labels == (("train", 1), ("train", 1))
     many = Listed(Record("c", torch.ones(3)), (("train", None),))
     facts = {path: Facts(frames=30, fps=30) for path in ("a.mp4", "b.mp4", "c")}
-    assert find_faults({**videos, "c": many}, facts) == []
+    found = find_faults({**videos, "c": many}, facts)
+    assert [each.what for each in found] == ["a.mp4: is 2 times in the list of train"]
+    assert to_leave_out(found) == []
 
 
 def test_a_header_that_lies_about_the_length_is_a_remark() -> None:
@@ -218,3 +220,35 @@ def test_a_header_that_lies_about_the_length_is_a_remark() -> None:
     found = find_faults(videos, {"a.mp4": Facts(frames=60, fps=30, declared=10.0)})
     assert [f.what for f in found] == ["a.mp4: expected 10.00 s by its header, found 2.00 s"]
     assert to_leave_out(found) == []
+
+
+def found_in(labels: dict[str, tuple[tuple[str, int | None], ...]], **more: object) -> list[str]:
+    videos = {name: Listed(Record(name, **more), rows) for name, rows in labels.items()}  # type: ignore[arg-type]
+    facts = {name: Facts(size=1, sha256="same", frames=9, fps=3.0) for name in videos}
+    return [f"{each.kind} {each.what}" for each in find_faults(videos, facts)]
+
+
+def test_the_same_video_in_validation_and_test_is_told() -> None:
+    """Only under another name: many data sets take one list for both."""
+    val, test = (("val", 1),), (("test", 1),)
+    assert found_in({"v.mp4": val, "t.mp4": test}) == [
+        "shared v.mp4: is the same as t.mp4 of test byte by byte"
+    ]
+    assert found_in({"v.mp4": val + test}) == []
+
+
+def test_a_leak_names_all_splits_and_a_long_group_not_all_names() -> None:
+    rows = {"t.mp4": (("train", 1),), "a.mp4": (("val", 1), ("test", 1)), "b.mp4": (("test", 1),)}
+    assert found_in(rows)[0] == (
+        "leak t.mp4: is the same as a.mp4, b.mp4 of test and val byte by byte"
+    )
+    many = {f"{i}.mp4": (("train", 1),) for i in range(100)}
+    assert found_in(many) == [
+        "copy 0.mp4: is the same as 1.mp4, 2.mp4, 3.mp4, 4.mp4, 5.mp4 and 94 more byte by byte"
+    ]
+
+
+def test_one_file_listed_twice_is_told_unless_rows_are_keyframes() -> None:
+    rows = {"a.mp4": (("train", 1), ("train", 1), ("train", 1))}
+    assert found_in(rows) == ["copy a.mp4: is 3 times in the list of train"]
+    assert found_in(rows, keyframe=1.0) == []
