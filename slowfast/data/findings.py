@@ -20,6 +20,7 @@ FAULTS = {
 }
 REMARKS = {
     "look-alike": "training videos that look like validation or test videos",
+    "series": "folders whose pictures may not be the frames of one video",
     "length": "other lengths than their headers say",
     "short": "shorter than a clip, whose last frame is repeated",
     "shared": "validation videos that are test videos under another name",
@@ -152,6 +153,8 @@ def _group(paths: list[str], videos: Mapping[str, Listed], how: str) -> Iterator
 
 
 def _lengths(path: str, facts: Facts, clip_seconds: float) -> Iterator[Finding]:
+    if facts.oddity:
+        yield Finding("series", path, f"{path}: {facts.oddity}")
     seconds = facts.duration
     off = abs((facts.declared or seconds) - seconds)
     if off > max(_LENGTH[0], _LENGTH[1] * seconds):
