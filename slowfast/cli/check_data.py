@@ -23,7 +23,13 @@ from slowfast.data.datasets.kinetics import read_kinetics
 from slowfast.data.findings import Finding, find_faults, to_leave_out
 from slowfast.data.inspection import Facts
 from slowfast.data.isolated import Limits
-from slowfast.data.quarantine import FILE_NAME, Entry, read_quarantine, write_quarantine
+from slowfast.data.quarantine import (
+    FILE_NAME,
+    Entry,
+    path_in_lists,
+    read_quarantine,
+    write_quarantine,
+)
 from slowfast.data.readers.build import open_source_from_cfg
 from slowfast.data.readers.source import OpenSource, open_source
 from slowfast.data.record import NoSuchSplit, Records
@@ -68,7 +74,7 @@ def _check(args: argparse.Namespace) -> int:
         videos, facts, num_classes=plan.num_classes, clip_seconds=plan.clip_seconds
     )
     _write_manifests(out, plan, videos, facts)
-    notes = [*plan.notes, *_quarantine(out / FILE_NAME, plan.prefix, found, fix=args.fix)]
+    notes = [*plan.notes, *_quarantine(out / FILE_NAME, plan, found, fix=args.fix)]
     report = Report({s: len(each) for s, each in plan.splits.items()}, facts, found, notes)
     write_report(report, out)
     print(report.as_text(details=args.details))
@@ -92,7 +98,8 @@ def _inspect(
     if len(left) < len(videos):
         print(f"{len(facts)} of {len(videos)} videos were checked before and have not changed")
     limits = Limits(seconds=args.seconds, megabytes=args.memory)
-    checks = check_videos(left, workers=args.workers, limits=limits, open_source=open_source)
+    begun = journal.begin(left)
+    checks = check_videos(begun, workers=args.workers, limits=limits, open_source=open_source)
     for record, each in tqdm(
         journal.add(checks), total=len(left), unit=" videos", disable=None, smoothing=0.05
     ):
@@ -108,7 +115,7 @@ def _write_manifests(
     for split in plan.splits:
         rows = (
             {
-                "path": _as_listed(path, plan.prefix),
+                "path": _as_listed(path, plan),
                 "size": facts[path].size,
                 "sha256": facts[path].sha256,
                 "frames": facts[path].frames,
@@ -123,12 +130,12 @@ def _write_manifests(
         write_manifest(manifest_file(out, split), rows)
 
 
-def _quarantine(file: Path, prefix: str, found: list[Finding], *, fix: bool) -> list[str]:
+def _quarantine(file: Path, plan: Plan, found: list[Finding], *, fix: bool) -> list[str]:
     """Add to the quarantine, or say how to; what was in it stays in it."""
     known = read_quarantine(file) if file.is_file() else []
     have = {(entry.split, entry.path) for entry in known}
     new = [
-        Entry(entry.split, _as_listed(entry.path, prefix), entry.cause)
+        Entry(entry.split, _as_listed(entry.path, plan), entry.cause)
         for entry in to_leave_out(found)
     ]
     new = [entry for entry in new if (entry.split, entry.path) not in have]
@@ -192,9 +199,8 @@ def _plan_of_list(args: argparse.Namespace) -> Plan:
     return Plan({split: records}, path.parent, args.prefix)
 
 
-def _as_listed(path: str, prefix: str) -> str:
-    """A path without the folder that the config puts in front of it."""
-    return path.removeprefix(os.path.join(prefix, "")) if prefix else path
+def _as_listed(path: str, plan: Plan) -> str:
+    return path_in_lists(path, prefix=plan.prefix, folder=str(plan.folder))
 
 
 def _make(folder: Path) -> Path:

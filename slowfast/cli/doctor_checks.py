@@ -217,7 +217,10 @@ def torchcodec_line() -> Line:
 
 def shared_memory_line(folder: Path, workers: int) -> Line:
     if not folder.is_dir():
-        return Line("ok", "shared memory", f"no {folder} on this system")
+        found = f"no {folder} on this system"
+        if platform.system() == "Linux":
+            return Line("FAIL", "shared memory", found, f"mount -t tmpfs tmpfs {folder}")
+        return Line("ok", "shared memory", found)
     free, needed = shutil.disk_usage(folder).free / 2**20, _BATCH_MB * max(workers, 1)
     found = f"{free:.0f} MB free in {folder}, {workers} workers need about {needed}"
     if free < needed:
@@ -233,7 +236,12 @@ def open_files_line() -> Line:
         return Line("ok", "open files", "no limit on this system")
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if 0 <= soft < _OPEN_FILES:
-        remedy = f"ulimit -n {_OPEN_FILES if hard < 0 else min(hard, _OPEN_FILES)}"
+        remedy = f"ulimit -n {_OPEN_FILES}"
+        if 0 <= hard < _OPEN_FILES:
+            remedy += (
+                f", which the hard limit of {hard} does not allow: raise it in "
+                "/etc/security/limits.conf (docker run --ulimit nofile=N)"
+            )
         return Line("warn", "open files", f"at most {soft}, loaders may need more", remedy)
     return Line("ok", "open files", f"at most {soft}")
 

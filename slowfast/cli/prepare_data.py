@@ -26,6 +26,7 @@ from slowfast.data.preparation import (
     Job,
     Layout,
     Progress,
+    check_originals,
     copies_text,
     plan_jobs,
     prepare,
@@ -48,7 +49,17 @@ writes train.csv, val.csv and test.csv. Train with DATA.PATH_TO_DATA_DIR OUT DAT
 
 def main(argv: Sequence[str] | None = None, *, program: str = "slowfast prepare-data") -> int:
     args = parse_args(argv, program)
-    return explain_errors(program, lambda: _prepare(args))
+    return explain_errors(program, lambda: _prepare_or_stop(args))
+
+
+def _prepare_or_stop(args: argparse.Namespace) -> int:
+    try:
+        return _prepare(args)
+    except OSError as error:
+        raise ValueError(
+            f"--out {args.out}: cannot be written to ({error}); what is done stays, the same "
+            "command goes on from there once there is room and permission"
+        ) from error
 
 
 def _prepare(args: argparse.Namespace) -> int:
@@ -60,12 +71,13 @@ def _prepare(args: argparse.Namespace) -> int:
         pictures=args.frames,
         least_psnr=args.least_psnr,
     )
-    records, prefix, forbidden, names = _records(args)
     if args.frames and args.shards:
         raise ValueError("--frames and --shards: a shard holds videos, not pictures; give one")
     layout = Layout(args.out, args.shards, args.frames)
+    records, prefix, forbidden, names = _records(args, layout.copies.resolve())
     _check_folder(args.out, forbidden)
     jobs = plan_jobs(records, prefix, pictures=args.frames)
+    check_originals(layout, jobs)
     # What goes into which shard follows from the list; single files may be added later.
     order = "".join(f"{job.name}\n" for job in jobs) if args.shards else ""
     digest = hashlib.sha256(order.encode("utf-8", "surrogateescape")).hexdigest()
@@ -138,13 +150,15 @@ def _summary(out: Path, jobs: list[Job], done: dict[str, Done]) -> int:
 
 
 def _records(
-    args: argparse.Namespace,
+    args: argparse.Namespace, copies: Path
 ) -> tuple[dict[str, Records], str, list[Path], Path | None]:
     """(records of each split, their prefix, folders not to write to, names of the classes)."""
     if args.videos is not None:
         if not args.videos.is_dir():
             raise ValueError(f"--videos {args.videos}: expected a folder, found none")
         files = sorted(p for p in args.videos.rglob("*") if is_video_name(p.name) and p.is_file())
+        if not args.videos.resolve().is_relative_to(copies):  # else it is refused later
+            files = [p for p in files if not p.resolve().is_relative_to(copies)]
         if not files:
             raise ValueError(f"--videos {args.videos}: expected videos in it, found none")
         rows = [(str(file.relative_to(args.videos)), 0) for file in files]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -16,6 +15,7 @@ from torch import Tensor
 from slowfast.data.content import files_of
 from slowfast.data.inspection import Facts, inspect
 from slowfast.data.isolated import Limits, run_isolated
+from slowfast.data.journal_lines import append_entry, entries_of
 from slowfast.data.readers.source import OpenSource, open_source
 from slowfast.data.record import Record, Records
 
@@ -55,33 +55,40 @@ class Journal:
 
     def __init__(self, file: Path) -> None:
         self.file = file
+        self._begun: dict[str, list[int]] = {}
         self._known: dict[str, tuple[list[int], dict[str, Any]]] = {}
-        if file.is_file():
-            with file.open(encoding="utf-8", errors="surrogateescape") as lines:
-                for line in lines:
-                    # A run that was killed may have left half a line.
-                    with suppress(ValueError):
-                        entry = json.loads(line)
-                        self._known[entry["path"]] = entry["state"], entry["facts"]
+        for entry in entries_of(file):
+            with suppress(KeyError):
+                self._known[entry["path"]] = entry["state"], entry["facts"]
 
     def get(self, record: Record) -> Facts | None:
         """What was found, if the file has not been changed since."""
         entry = self._known.get(record.path)
         if entry is None or entry[0] != _state(record):
             return None
-        return Facts(**entry[1])
+        try:
+            return Facts(**entry[1])
+        except TypeError:  # of another version
+            return None
+
+    def begin(self, records: Iterable[Record]) -> Iterator[Record]:
+        """Note the state of files as they are taken to be looked at."""
+        for record in records:
+            self._begun[record.path] = _state(record)
+            yield record
 
     def add(self, found: Iterable[tuple[Record, Facts]]) -> Iterator[tuple[Record, Facts]]:
-        """Note what comes along, and hand it on."""
-        self.file.parent.mkdir(parents=True, exist_ok=True)
-        with self.file.open("a", encoding="utf-8", errors="surrogateescape") as out:
-            if self.file.stat().st_size and not _ends_whole(self.file):
-                out.write("\n")
-            for record, facts in found:
-                entry = {"path": record.path, "state": _state(record), "facts": asdict(facts)}
-                out.write(json.dumps(entry, ensure_ascii=False) + "\n")
-                out.flush()
-                yield record, facts
+        """Note what comes along, and hand it on; what is known of a file that changed is a fault.
+
+        The state is that of the beginning, so that the next check looks at such a file again.
+        """
+        for record, facts in found:
+            now = _state(record)
+            before = self._begun.pop(record.path, now)
+            if before != now and not facts.fault:
+                facts = Facts(f"{record.path}: was changed while it was read; check it again")
+            append_entry(self.file, {"path": record.path, "state": before, "facts": asdict(facts)})
+            yield record, facts
 
 
 def check_videos(
@@ -115,9 +122,3 @@ def _state(record: Record) -> list[int]:
     except OSError:
         return []
     return [sum(s.st_size for s in states), max((s.st_mtime_ns for s in states), default=0)]
-
-
-def _ends_whole(file: Path) -> bool:
-    with file.open("rb") as data:
-        data.seek(-1, os.SEEK_END)
-        return data.read(1) == b"\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import stat
 import sys
 from array import array
 from collections.abc import Callable, Iterable, Mapping
@@ -14,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from slowfast.data.quarantine import path_in_lists
 from slowfast.data.readers.tar_shard import find_member, is_member, split_member
 from slowfast.data.readers.video_error import VideoError
 from slowfast.data.record import Record
@@ -59,6 +61,8 @@ def sha256_of(record: Record) -> str:
 
 
 def _hash(digest: Any, path: str, begin: int, end: int) -> None:
+    if not stat.S_ISREG(os.stat(path).st_mode):  # a pipe would hang, a device may never end
+        raise VideoError(f"{path}: expected a regular file, found none", advice=_ADVICE)
     with open(path, "rb") as file:
         file.seek(begin)
         while block := file.read(min(_BLOCK, end - file.tell())):
@@ -77,14 +81,29 @@ class ContentManifest:
         sizes: int64 (rows,), bytes.
         digests: uint8 (rows, 32), SHA-256.
         source: the file, for messages.
+        prefix, folder: where paths of the file may begin; see `quarantine.path_in_lists`.
     """
 
-    def __init__(self, keys: Tensor, sizes: Tensor, digests: Tensor, *, source: str) -> None:
+    def __init__(
+        self,
+        keys: Tensor,
+        sizes: Tensor,
+        digests: Tensor,
+        *,
+        source: str,
+        prefix: str = "",
+        folder: str = "",
+    ) -> None:
         self.keys, self.sizes, self.digests, self.source = keys, sizes, digests, source
+        self.prefix, self.folder = prefix, folder
 
     @classmethod
-    def read(cls, path: str | Path, *, prefix: str = "") -> ContentManifest:
-        """Read what `write_manifest` wrote; ``prefix`` is the folder in front of each path.
+    def read(cls, path: str | Path, *, prefix: str = "", folder: str = "") -> ContentManifest:
+        """Read what `write_manifest` wrote.
+
+        Args:
+            prefix: the folder in front of each path.
+            folder: where paths may begin as well; see `quarantine.path_in_lists`.
 
         Raises:
             ValueError: there is no such file, or a line is none of its lines.
@@ -92,7 +111,7 @@ class ContentManifest:
         try:
             with Path(path).open(encoding="utf-8", errors="surrogateescape") as file:
                 rows = (_row(line, f"{path}:{n}") for n, line in enumerate(file, start=1))
-                return cls.of_rows(rows, prefix=prefix, source=str(path))
+                return cls.of_rows(rows, prefix=prefix, folder=folder, source=str(path))
         except FileNotFoundError:
             raise ValueError(
                 f"{path}: expected the manifest that DATA.VERIFY_CONTENT compares with, found "
@@ -101,7 +120,12 @@ class ContentManifest:
 
     @classmethod
     def of_rows(
-        cls, rows: Iterable[Mapping[str, Any]], *, source: str, prefix: str = ""
+        cls,
+        rows: Iterable[Mapping[str, Any]],
+        *,
+        source: str,
+        prefix: str = "",
+        folder: str = "",
     ) -> ContentManifest:
         """Pack rows with path, size and sha256."""
         keys, sizes, digests = array("q"), array("q"), bytearray()
@@ -109,16 +133,17 @@ class ContentManifest:
             keys.append(_key(os.path.join(prefix, row["path"])))
             sizes.append(row["size"])
             digests += bytes.fromhex(row["sha256"])
+        names: Any = {"source": source, "prefix": prefix, "folder": folder}
         if not keys:
             empty = torch.empty(0, dtype=torch.int64)
-            return cls(empty, empty, torch.empty(0, 32, dtype=torch.uint8), source=source)
+            return cls(empty, empty, torch.empty(0, 32, dtype=torch.uint8), **names)
         all_keys = torch.frombuffer(keys, dtype=torch.int64)
         order = all_keys.argsort()
         return cls(
             all_keys[order],
             torch.frombuffer(sizes, dtype=torch.int64)[order],
             torch.frombuffer(digests, dtype=torch.uint8).reshape(-1, 32)[order],
-            source=source,
+            **names,
         )
 
     def __len__(self) -> int:
@@ -150,14 +175,18 @@ class ContentManifest:
             )
 
     def _find(self, record: Record) -> int:
-        key = _key(record.path)
-        row = int(torch.searchsorted(self.keys, key))
-        if row == len(self.keys) or int(self.keys[row]) != key:
-            raise VideoError(
-                f"{record.path}: expected it in {self.source}, found nothing",
-                advice="run slowfast check-data again, or set DATA.VERIFY_CONTENT ''",
-            )
-        return row
+        # With a data set that has its files in the folder of the lists, a path begins with that.
+        below = path_in_lists(record.path, prefix="", folder=self.folder)
+        names = [record.path, os.path.join(self.prefix, below)]
+        for name in names:
+            key = _key(name)
+            row = int(torch.searchsorted(self.keys, key))
+            if row < len(self.keys) and int(self.keys[row]) == key:
+                return row
+        raise VideoError(
+            f"{record.path}: expected it in {self.source}, found nothing",
+            advice="run slowfast check-data again, or set DATA.VERIFY_CONTENT ''",
+        )
 
 
 def write_manifest(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:

@@ -20,13 +20,16 @@ FAULTS = {
 }
 REMARKS = {
     "look-alike": "training videos that look like validation or test videos",
+    "series": "folders whose pictures may not be the frames of one video",
     "length": "other lengths than their headers say",
     "short": "shorter than a clip, whose last frame is repeated",
+    "shared": "validation videos that are test videos under another name",
     "copy": "the same video twice in a split",
     "classes": "classes without a training video",
 }
 _LENGTH = (0.5, 0.05)  # seconds and share that a header may be off
 _NAMED = 20  # classes that a remark names
+_COPIES = 5  # copies of a video that a line names
 
 
 @dataclass(frozen=True)
@@ -115,6 +118,11 @@ def _one_path(path: str, listed: Listed) -> Iterator[Finding]:
     labels = {label for _, label in listed.labels if label is not None}
     if len(labels) > 1:
         yield Finding("labels", path, f"{path}: has the labels {_numbers(labels)}")
+    # Keyframes of one video are rows of their own.
+    times = Counter(split for split, _ in listed.labels if listed.record.keyframe is None)
+    for split in sorted(split for split, count in times.items() if count > 1):
+        what = f"{path}: is {times[split]} times in the list of {split}"
+        yield Finding("copy", path, what, split=split)
 
 
 def _group(paths: list[str], videos: Mapping[str, Listed], how: str) -> Iterator[Finding]:
@@ -122,24 +130,31 @@ def _group(paths: list[str], videos: Mapping[str, Listed], how: str) -> Iterator
     labels = {label for path in paths for _, label in videos[path].labels if label is not None}
     first = paths[0]
     if len(labels) > 1:
-        what = f"{first}: is the same as {', '.join(paths[1:])} {how}; labels {_numbers(labels)}"
+        what = f"{first}: is the same as {_names(paths[1:])} {how}; labels {_numbers(labels)}"
         yield Finding("labels", first, what)
     held_out = [path for path in paths if videos[path].splits - {"train"}]
     train = [path for path in paths if "train" in videos[path].splits]
     for path in train:
-        twin = next((other for other in held_out if other != path), None)
-        if twin is not None:
-            splits = " and ".join(sorted(videos[twin].splits - {"train"}))
-            what = f"{path}: is the same as {twin} of {splits} {how}"
+        twins = [other for other in held_out if other != path]
+        if twins:
+            splits = {split for twin in twins for split in videos[twin].splits} - {"train"}
+            what = f"{path}: is the same as {_names(twins)} of {' and '.join(sorted(splits))} {how}"
             yield Finding("leak", path, what, split="train", leave_out=True)
+    test = [path for path in paths if "test" in videos[path].splits]
+    for path in paths:
+        if "val" in videos[path].splits and path not in test and test:
+            what = f"{path}: is the same as {_names(test)} of test {how}"
+            yield Finding("shared", path, what, split="val")
     for split in sorted({split for path in paths for split in videos[path].splits}):
         within = [path for path in paths if split in videos[path].splits]
         if len(within) > 1:
-            what = f"{within[0]}: is the same as {', '.join(within[1:])} {how}"
+            what = f"{within[0]}: is the same as {_names(within[1:])} {how}"
             yield Finding("copy", within[0], what, split=split)
 
 
 def _lengths(path: str, facts: Facts, clip_seconds: float) -> Iterator[Finding]:
+    if facts.oddity:
+        yield Finding("series", path, f"{path}: {facts.oddity}")
     seconds = facts.duration
     off = abs((facts.declared or seconds) - seconds)
     if off > max(_LENGTH[0], _LENGTH[1] * seconds):
@@ -160,6 +175,11 @@ def _classes(videos: Mapping[str, Listed], num_classes: int | None) -> Iterator[
         more = f" and {len(empty) - _NAMED} more" if len(empty) > _NAMED else ""
         numbers = _numbers(set(empty[:_NAMED]))
         yield Finding("classes", "", f"{len(empty)} of {num_classes}: {numbers}{more}", "train")
+
+
+def _names(paths: list[str]) -> str:
+    more = f" and {len(paths) - _COPIES} more" if len(paths) > _COPIES else ""
+    return ", ".join(paths[:_COPIES]) + more
 
 
 def _numbers(values: set[int]) -> str:

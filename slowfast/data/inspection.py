@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from slowfast.data.content import sha256_of, size_of
-from slowfast.data.readers.picture_files import is_picture
+from slowfast.data.picture_series import fault_in_series
+from slowfast.data.readers.picture_files import is_picture, list_pictures
 from slowfast.data.readers.pyav import MAX_PIXELS
 from slowfast.data.readers.source import OpenSource, Source, open_source
 from slowfast.data.readers.stream import open_container
@@ -35,6 +36,7 @@ class Facts:
         pictures: hash of `POINTS` decoded frames: the same in a copy that was only packed anew.
         look: 64 bits for each of these frames, in hexadecimal: similar in a copy that was encoded
             anew or scaled.
+        oddity: of the names of its pictures, if it is a folder of them.
     """
 
     fault: str = ""
@@ -47,6 +49,7 @@ class Facts:
     height: int = 0
     pictures: str = ""
     look: str = ""
+    oddity: str = ""
 
     @property
     def duration(self) -> float:
@@ -65,6 +68,8 @@ def inspect(record: Record, *, open_source: OpenSource = open_source) -> Facts:
             shape, pictures, look = _look_through(source)
             frames, fps = source.num_frames, source.fps
         declared = None if record.frames else _declared_duration(record.path)
+        folder = not record.frames and os.path.isdir(record.path)
+        oddity = fault_in_series(list_pictures(record.path)) if folder else ""
     except VideoError as error:
         return Facts(error.fault, size=size, sha256=sha256)
     return Facts(
@@ -77,6 +82,7 @@ def inspect(record: Record, *, open_source: OpenSource = open_source) -> Facts:
         height=shape[0],
         pictures=pictures,
         look=look,
+        oddity=oddity,
     )
 
 

@@ -7,7 +7,9 @@ worker is watched, ended when its time is up, and replaced.
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -51,11 +53,13 @@ def run_isolated(
     """Outcomes of ``function(item)`` as they are ready, not in order.
 
     Args:
-        function: of a module, or a `functools.partial` of one; what it raises is a bug.
-        workers: processes, at least one.
+        function: of a module, or a `functools.partial` of one; what it raises is a bug, but for
+            OSError: it means that nothing can be written.
+        workers: processes, at least one; they end when this process does, however it ends.
 
     Raises:
-        RuntimeError: the function raised, or a worker could not begin.
+        OSError: the function raised it.
+        RuntimeError: the function raised something else, or a worker could not begin.
     """
     waiting = iter(items)
     pool: list[_Worker] = []
@@ -125,6 +129,8 @@ class _Worker:
         if kind == "memory":
             # Nobody knows what a library makes of memory that it did not get: start afresh.
             return self._lost(f"takes more than {self.limits.megabytes} MB of memory")
+        if kind == "system":
+            raise OSError(*value)
         if kind == "raised":
             raise RuntimeError(f"{self.item!r}: {value}")
         return Outcome(self.item, value)
@@ -156,6 +162,7 @@ def _death(code: int | None) -> str:
 def _serve(function: Callable[[Any], Any], pipe: Connection, megabytes: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its workers
     torch.set_num_threads(1)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     limit_memory(megabytes)
     pipe.send(("ready", None))
     while True:
@@ -164,13 +171,24 @@ def _serve(function: Callable[[Any], Any], pipe: Connection, megabytes: int) -> 
         except EOFError:
             return
         try:
-            answer = ("value", function(item))
+            answer: tuple[str, Any] = ("value", function(item))
         except MemoryError:
             answer = ("memory", None)
+        except OSError as error:
+            code, text = error.errno or 0, error.strerror or str(error)
+            answer = ("system", (code, text, error.filename))
         except Exception as error:
             kind = "memory" if _NO_MEMORY in str(error) else "raised"
             answer = (kind, f"{type(error).__name__}: {error}")
         pipe.send(answer)
+
+
+def _end_with_parent() -> None:
+    """A worker of a process that was killed would go on writing, beside those of the next one."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    wait([parent.sentinel])
+    os._exit(1)
 
 
 def limit_memory(megabytes: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -13,8 +14,11 @@ from typing import Any
 from torch import Tensor
 
 from slowfast.data.content import files_of
+from slowfast.data.copy_names import copy_names
+from slowfast.data.journal_lines import append_entry, entries_of
+from slowfast.data.readers.tar_headers import members_of
 from slowfast.data.readers.tar_shard import SUFFIX
-from slowfast.data.readers.tar_writer import write_shard
+from slowfast.data.readers.tar_writer import write_index, write_shard
 from slowfast.data.readers.video_error import VideoError
 from slowfast.data.record import Record, Records
 from slowfast.data.reencode import Encoding, write_copy
@@ -63,7 +67,13 @@ class Layout:
         """Where job ``number`` is written."""
         if self.per_shard:
             return self.folder / f".parts-{number // self.per_shard:06d}" / name
-        return self.folder / ("frames" if self.pictures else "videos") / name
+        return self.copies / name
+
+    @property
+    def copies(self) -> Path:
+        """The folder below which all copies lie in the end."""
+        kind = "shards" if self.per_shard else "frames" if self.pictures else "videos"
+        return self.folder / kind
 
     def listed(self, number: int, name: str) -> str:
         """The path of the copy in lists."""
@@ -72,7 +82,7 @@ class Layout:
         return str(self.file(number, name).relative_to(self.folder))
 
     def shard(self, number: int) -> Path:
-        return self.folder / "shards" / f"shard-{number:06d}.tar"
+        return self.copies / f"shard-{number:06d}.tar"
 
     def part_of(self, number: int) -> int:
         """What is never divided between machines: a shard, or a single file."""
@@ -81,26 +91,31 @@ class Layout:
 
 def plan_jobs(records: Mapping[str, Records], prefix: str, *, pictures: bool) -> list[Job]:
     """Each video of any split once, in the order of the lists."""
-    jobs: dict[str, Job] = {}
+    found: dict[str, Record] = {}
     for each in records.values():
         for row in range(len(each)):
             record = each[row]
-            if record.path not in jobs:
-                jobs[record.path] = Job(record, copy_name(record.path, prefix, pictures=pictures))
-    return list(jobs.values())
+            found.setdefault(record.path, record)
+    names = copy_names(found, prefix, pictures=pictures)
+    return [Job(record, names[path]) for path, record in found.items()]
 
 
-def copy_name(path: str, prefix: str, *, pictures: bool) -> str:
-    """The name of a copy: the path in the list, without anything that leads out of a folder.
+def check_originals(layout: Layout, jobs: Sequence[Job]) -> None:
+    """Refuse to write where originals lie: the copy of one could replace another.
 
-    ``a.avi`` becomes ``a.avi.mp4``, so that it is never that of ``a.mp4``.
+    Raises:
+        ValueError: an original is in the folder of the copies.
     """
-    listed = path.removeprefix(os.path.join(prefix, "")) if prefix else path
-    parts = ["up" if part == ".." else part for part in listed.split("/") if part not in ("", ".")]
-    name = "/".join(parts).replace(".tar#", ".tar/").replace("#", "_")
-    if pictures:
-        return name
-    return name if name.endswith(".mp4") else f"{name}.mp4"
+    copies, looked_at = os.path.realpath(layout.copies), set()
+    for job in jobs:
+        parent = os.path.dirname(job.record.frames[0] if job.record.frames else job.record.path)
+        if parent not in looked_at:
+            looked_at.add(parent)
+            if Path(os.path.realpath(parent)).is_relative_to(copies):
+                raise ValueError(
+                    f"{job.record.path}: lies in {layout.copies}, where copies are written that "
+                    "could replace it; choose another --out"
+                )
 
 
 def prepare(job: tuple[int, Job], *, layout: Layout, encoding: Encoding) -> Done:
@@ -152,9 +167,8 @@ class Progress:
         """Name -> what became of it, of all machines; copies that are gone do not count."""
         entries: dict[str, list[Done]] = {}
         for file in sorted((self.layout.folder / JOURNALS).glob("*.jsonl")):
-            for line in file.read_text(encoding="utf-8", errors="surrogateescape").splitlines():
-                with suppress(ValueError, TypeError):  # half a line of a process that was killed
-                    entry = json.loads(line)
+            for entry in entries_of(file):
+                with suppress(KeyError, TypeError):  # of another version
                     done = Done(**{**entry, "state": tuple(entry["state"])})
                     entries.setdefault(done.name, []).append(done)
         found = {}
@@ -165,9 +179,7 @@ class Progress:
         return found
 
     def add(self, done: Done) -> None:
-        self.file.parent.mkdir(parents=True, exist_ok=True)
-        with self.file.open("a", encoding="utf-8", errors="surrogateescape") as out:
-            out.write(json.dumps(asdict(done), ensure_ascii=False) + "\n")
+        append_entry(self.file, asdict(done))
 
     def pack(self, number: int, done: Mapping[str, Done]) -> None:
         """Put the copies of shard ``number`` into their tar file, and remove them."""
@@ -176,22 +188,38 @@ class Progress:
         members = [(n, self.jobs[n].name) for n in range(begin, end)]
         good = [(name, self.layout.file(n, name)) for n, name in members if not done[name].cause]
         shard = self.layout.shard(number)
-        if not good or shard.is_file():
-            return
-        shard.parent.mkdir(parents=True, exist_ok=True)
-        write_shard(shard, good)
-        for _, file in good:
-            file.unlink()
-        _remove_empty(self.layout.folder / f".parts-{number:06d}")
+        if shard.is_file():
+            # A process that was killed here may have left the rest to be done.
+            if not shard.with_name(shard.name + SUFFIX).is_file():
+                write_index(shard)
+        elif good:
+            shard.parent.mkdir(parents=True, exist_ok=True)
+            write_shard(shard, good)
+        shutil.rmtree(self.layout.folder / f".parts-{number:06d}", ignore_errors=True)
 
     def unpack(self, number: int) -> None:
-        """Remove a tar file that has to be made anew, as one of its originals was changed."""
+        """Remove a tar file that has to be made anew, as one of its originals was changed.
+
+        Raises:
+            ValueError: it holds the copy of an original that is not there any more.
+        """
         shard = self.layout.shard(number)
+        jobs = [job for n, job in self.mine() if self.layout.part_of(n) == number]
+        gone = [job for job in jobs if not state_of(job.record)]
+        packed = members_of(str(shard)) if gone and shard.is_file() else {}
+        for job in gone:
+            if job.name in packed:
+                raise ValueError(
+                    f"{shard}: has to be written anew, as originals in it were changed, but "
+                    f"{job.record.path} is not there; put it back, or delete the shard"
+                )
         shard.unlink(missing_ok=True)
         shard.with_name(shard.name + SUFFIX).unlink(missing_ok=True)
 
     def _holds(self, number: int, job: Job, done: Done) -> bool:
-        if done.state != state_of(job.record):
+        state = state_of(job.record)
+        # A copy is worth keeping if its original is away, on a disk that is not mounted or deleted.
+        if done.state != state and (state or done.cause):
             return False
         if done.cause:
             return True
@@ -237,9 +265,3 @@ def replace_file(file: Path, content: bytes) -> None:
     part = file.with_name(f".{file.name}.{os.getpid()}.part")
     part.write_bytes(content)
     os.replace(part, file)
-
-
-def _remove_empty(folder: Path) -> None:
-    for path, _, _ in sorted(os.walk(folder), reverse=True):
-        with suppress(OSError):
-            os.rmdir(path)

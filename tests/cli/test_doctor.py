@@ -78,6 +78,9 @@ def test_thresholds(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert python_line((3, 12, 1)).status == "ok"
     assert workers_line(8, 2).remedy.startswith("set DATA_LOADER.NUM_WORKERS 2")
     assert workers_line(2, 2).status == "ok"
+    monkeypatch.setattr(doctor_checks.platform, "system", lambda: "Linux")
+    assert shared_memory_line(tmp_path / "no", 8).status == "FAIL"
+    monkeypatch.setattr(doctor_checks.platform, "system", lambda: "Darwin")
     assert shared_memory_line(tmp_path / "no", 8).status == "ok"
 
     def disk(free: int) -> None:
@@ -93,6 +96,8 @@ def test_thresholds(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert disk_line(tmp_path).status == "warn"
     monkeypatch.setattr("resource.getrlimit", lambda _: (1024, 65536))
     assert open_files_line().remedy == "ulimit -n 4096"
+    monkeypatch.setattr("resource.getrlimit", lambda _: (64, 64))
+    assert "the hard limit of 64 does not allow: raise it in" in open_files_line().remedy
     monkeypatch.setattr(torch, "__version__", "2.9.1+cu128")
     assert torch_line().status == "FAIL"
     assert write_line(tmp_path / "missing").status == "FAIL"

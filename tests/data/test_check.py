@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -176,13 +177,44 @@ def test_a_journal_survives_a_kill_and_notices_a_change(video: Path, tmp_path: P
     assert Journal(file).get(record) is None
 
 
+def test_a_file_that_changes_while_it_is_read_is_looked_at_again(
+    video: Path, tmp_path: Path
+) -> None:
+    copy = Path(shutil.copy(video, tmp_path / "v.mp4"))
+    journal, record = Journal(tmp_path / "journal.jsonl"), Record(str(copy))
+    for each in journal.begin([record]):
+        facts = inspect(each)
+        copy.write_bytes(copy.read_bytes() + b"\0")
+        ((_, told),) = journal.add([(each, facts)])
+    assert told.fault == f"{copy}: was changed while it was read; check it again"
+    assert Journal(journal.file).get(record) is None
+
+
+@pytest.mark.parametrize("line", ["[1]", '"text"', '{"path": "v.mp4"}', "{}"])
+def test_a_journal_passes_over_what_it_did_not_write(line: str, tmp_path: Path) -> None:
+    (tmp_path / "j.jsonl").write_text(line + "\n")
+    assert Journal(tmp_path / "j.jsonl").get(Record("v.mp4")) is None
+    entry = {"path": "v.mp4", "state": [], "facts": {"unknown": 1}}
+    (tmp_path / "j.jsonl").write_text(json.dumps(entry) + "\n")
+    assert Journal(tmp_path / "j.jsonl").get(Record("v.mp4")) is None
+
+
+def test_pipes_and_devices_are_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.mp4")
+    (tmp_path / "zero.mp4").symlink_to("/dev/zero")
+    assert inspect(Record(str(tmp_path / "pipe.mp4"))).fault.endswith("found a named pipe")
+    assert inspect(Record(str(tmp_path / "zero.mp4"))).fault.endswith("found a device")
+
+
 def test_rows_of_several_labels_and_repeated_videos_are_listed_once() -> None:
     train = Manifest.from_rows([("a.mp4", 1), ("b.mp4", 2), ("a.mp4", 1)])
     videos = list_videos({"train": train})
     assert videos["a.mp4"].labels == (("train", 1), ("train", 1))
     many = Listed(Record("c", torch.ones(3)), (("train", None),))
     facts = {path: Facts(frames=30, fps=30) for path in ("a.mp4", "b.mp4", "c")}
-    assert find_faults({**videos, "c": many}, facts) == []
+    found = find_faults({**videos, "c": many}, facts)
+    assert [each.what for each in found] == ["a.mp4: is 2 times in the list of train"]
+    assert to_leave_out(found) == []
 
 
 def test_a_header_that_lies_about_the_length_is_a_remark() -> None:
@@ -206,3 +238,35 @@ def test_only_clips_that_have_a_length_can_be_too_short() -> None:
         for name in ("SSv2/SLOWFAST_16x8_R50", "ImageNet/RES_R50", "Charades/SLOWFAST_16x8_R50")
     }
     assert list(spans.values()) == [0, 0, pytest.approx(64 * 2 / 30)]
+
+
+def found_in(labels: dict[str, tuple[tuple[str, int | None], ...]], **more: object) -> list[str]:
+    videos = {name: Listed(Record(name, **more), rows) for name, rows in labels.items()}  # type: ignore[arg-type]
+    facts = {name: Facts(size=1, sha256="same", frames=9, fps=3.0) for name in videos}
+    return [f"{each.kind} {each.what}" for each in find_faults(videos, facts)]
+
+
+def test_the_same_video_in_validation_and_test_is_told() -> None:
+    """Only under another name: many data sets take one list for both."""
+    val, test = (("val", 1),), (("test", 1),)
+    assert found_in({"v.mp4": val, "t.mp4": test}) == [
+        "shared v.mp4: is the same as t.mp4 of test byte by byte"
+    ]
+    assert found_in({"v.mp4": val + test}) == []
+
+
+def test_a_leak_names_all_splits_and_a_long_group_not_all_names() -> None:
+    rows = {"t.mp4": (("train", 1),), "a.mp4": (("val", 1), ("test", 1)), "b.mp4": (("test", 1),)}
+    assert found_in(rows)[0] == (
+        "leak t.mp4: is the same as a.mp4, b.mp4 of test and val byte by byte"
+    )
+    many = {f"{i}.mp4": (("train", 1),) for i in range(100)}
+    assert found_in(many) == [
+        "copy 0.mp4: is the same as 1.mp4, 2.mp4, 3.mp4, 4.mp4, 5.mp4 and 94 more byte by byte"
+    ]
+
+
+def test_one_file_listed_twice_is_told_unless_rows_are_keyframes() -> None:
+    rows = {"a.mp4": (("train", 1), ("train", 1), ("train", 1))}
+    assert found_in(rows) == ["copy a.mp4: is 3 times in the list of train"]
+    assert found_in(rows, keyframe=1.0) == []

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import errno
+import multiprocessing
 import os
 import signal
 import sys
 import time
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from slowfast.data.isolated import Limits, run_isolated
+from slowfast.data.isolated import Limits, _serve, run_isolated
 
+FORK = multiprocessing.get_context("fork")  # starts at once
 LIMITS = Limits(seconds=1.5, megabytes=300)
 
 
@@ -25,6 +30,8 @@ def misbehave(item: str) -> int:
         return len(bytearray(1 << 30))
     if item == "raise":
         raise KeyError("no such thing")
+    if item == "full":
+        raise OSError(errno.ENOSPC, "No space left on device", "out.mp4")
     return len(item)
 
 
@@ -45,6 +52,49 @@ def test_crash_hang_and_hunger_cost_one_item_each() -> None:
 def test_a_bug_is_raised() -> None:
     with pytest.raises(RuntimeError, match="'raise': KeyError: 'no such thing'"):
         list(run_isolated(misbehave, ["raise"], limits=LIMITS))
+
+
+def test_a_full_disk_is_told_as_such() -> None:
+    with pytest.raises(OSError, match=r"No space left on device: 'out.mp4'"):
+        list(run_isolated(misbehave, ["full"], limits=LIMITS))
+
+
+def wait_long(file: str) -> None:
+    Path(file).write_text(str(os.getpid()))
+    time.sleep(120)
+
+
+def serve_and_wait(file: str) -> None:
+    ours, theirs = FORK.Pipe()
+    FORK.Process(target=_serve, args=(wait_long, theirs, 4096)).start()
+    ours.send(file)
+    time.sleep(120)
+
+
+def test_workers_end_with_a_process_that_is_killed(tmp_path: Path) -> None:
+    """An orphan would write the same files as the workers of the command that goes on."""
+    file = tmp_path / "pid"
+    parent = FORK.Process(target=serve_and_wait, args=(str(file),))
+    parent.start()
+    until(lambda: file.exists() and file.read_text())
+    parent.kill()
+    parent.join()
+    until(lambda: not is_running(int(file.read_text())))
+
+
+def until(condition: Callable[[], object]) -> None:
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def test_nothing_to_do_starts_nothing() -> None:

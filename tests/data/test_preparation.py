@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,8 +12,8 @@ import pytest
 import torch
 
 from slowfast.cli.prepare_data import main
+from slowfast.data.copy_names import copy_name, copy_names
 from slowfast.data.datasets.kinetics import read_kinetics
-from slowfast.data.preparation import copy_name
 from slowfast.data.readers.pyav import open_video
 from slowfast.data.readers.source import open_source
 from slowfast.data.readers.video_error import VideoError
@@ -43,6 +44,23 @@ def test_names_stay_inside_and_apart() -> None:
     assert names == ["a/b.mp4", "a.avi.mp4", "up/up/etc/x.mp4"]
     assert copy_name("/v/s.tar#x.mp4", "/v", pictures=False) == "s.tar/x.mp4"
     assert copy_name("/v/s#1.webm", "/v", pictures=True) == "s_1.webm"
+
+
+def test_no_two_copies_have_one_name() -> None:
+    paths = ["/v/a#1.mp4", "/v/a_1.mp4", "/v/x.mkv", "/v/x.mkv.mp4", "/v/y.mp4"]
+    names = copy_names(paths, "/v", pictures=False)
+    assert len(set(names.values())) == len(paths)
+    assert names["/v/y.mp4"] == "y.mp4"
+    assert copy_names(paths[::-1], "/v", pictures=False) == names
+
+
+@pytest.mark.parametrize("name", ["n\nl.mp4", "c\rr.mp4", "x.mp4 x.mp4", "end "])
+def test_a_list_can_say_the_name_of_a_copy(name: str, tmp_path: Path) -> None:
+    copy = copy_name(name, "", pictures=True)
+    (tmp_path / "l.csv").write_text(f"frames/{copy} 3\n")
+    record = read_kinetics(tmp_path / "l.csv")[0]
+    assert (record.path, record.label) == (f"frames/{copy}", 3)
+    assert copy_name("a b.mp4", "", pictures=False) == "a b.mp4"
 
 
 @pytest.mark.parametrize(
@@ -181,3 +199,77 @@ def test_mistakes_are_explained(
     assert "expected videos in it, found none" in capsys.readouterr().err
     assert run(lists, motions, tmp_path, "--frames", "--shards", "2") == 2
     assert "a shard holds videos, not pictures" in capsys.readouterr().err
+
+
+def test_a_copy_never_replaces_another_original(
+    video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The copy of ``x.mkv`` would be ``x.mkv.mp4``, which is an original too."""
+    folder = tmp_path / "videos"
+    folder.mkdir()
+    for name in ("x.mkv", "x.mkv.mp4"):
+        shutil.copy(video, folder / name)
+    before = content(folder)
+    assert main(["--videos", str(folder), "--out", str(tmp_path), *FAST]) == 2
+    assert "x.mkv: lies in" in capsys.readouterr().err
+    assert content(folder) == before
+
+
+def test_copies_below_the_originals_are_no_originals(video: Path, tmp_path: Path) -> None:
+    shutil.copy(video, tmp_path / "a.mp4")
+    for _ in range(2):
+        assert main(["--videos", str(tmp_path), "--out", str(tmp_path / "small"), *FAST]) == 0
+    assert (tmp_path / "small" / "videos.csv").read_text() == "videos/a.mp4 0\n"
+
+
+def test_copies_stay_when_originals_are_away(
+    video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A disk that is not mounted must not cost the copies, in shards or not."""
+    folder, away = tmp_path / "raw", tmp_path / "away"
+    folder.mkdir()
+    (tmp_path / "train.csv").write_text("a.mp4 0\nb.mp4 1\n")
+    for name in "ab":
+        shutil.copy(video, folder / f"{name}.mp4")
+    before = {}
+    for out, more in ((tmp_path / "files", []), (tmp_path / "shards", ["--shards", "2"])):
+        assert run(tmp_path, folder, out, "--split", "train", *more) == 0
+        before[out] = content(out)
+    folder.rename(away)
+    assert run(tmp_path, folder, tmp_path / "files", "--split", "train") == 0
+    assert run(tmp_path, folder, tmp_path / "shards", "--split", "train", "--shards", "2") == 0
+    assert {out: content(out) for out in before} == before
+    folder.mkdir()
+    (folder / "a.mp4").write_bytes((away / "a.mp4").read_bytes() + b"\0" * 8)
+    assert run(tmp_path, folder, tmp_path / "shards", "--split", "train", "--shards", "2") == 2
+    assert "b.mp4 is not there; put it back, or delete the shard" in capsys.readouterr().err
+    assert content(tmp_path / "shards") == before[tmp_path / "shards"]
+
+
+def test_a_kill_while_a_shard_is_packed_is_made_up_for(video: Path, tmp_path: Path) -> None:
+    folder, out = tmp_path / "raw", tmp_path / "out"
+    folder.mkdir()
+    shutil.copy(video, folder / "a.mp4")
+    (tmp_path / "train.csv").write_text("a.mp4 0\n")
+    assert run(tmp_path, folder, out, "--split", "train", "--shards", "2") == 0
+    before = content(out)
+    (out / "shards" / "shard-000000.tar.idx").unlink()
+    (out / ".parts-000000").mkdir()
+    (out / ".parts-000000" / "a.mp4").write_bytes(b"left behind")
+    (out / "journal" / "0-of-1.jsonl").open("a").write('{"name": "half')
+    assert run(tmp_path, folder, out, "--split", "train", "--shards", "2") == 0
+    assert content(out) == before
+
+
+def test_a_full_disk_ends_in_one_line(
+    video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "raw"
+    folder.mkdir()
+    shutil.copy(video, folder / "a.mp4")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "videos").write_text("in the way")  # as good as a full disk
+    assert main(["--videos", str(folder), "--out", str(tmp_path / "out"), *FAST]) == 2
+    said = capsys.readouterr().err
+    assert "out: cannot be written to ([Errno" in said
+    assert "the same command goes on" in said

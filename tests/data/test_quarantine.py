@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from slowfast.config import load_cfg
-from slowfast.data.datasets.build import build_records
+from slowfast.data.content import write_manifest
+from slowfast.data.datasets.build import build_dataset, build_records
 from slowfast.data.manifest import Manifest
-from slowfast.data.quarantine import Entry, leave_out, read_quarantine, write_quarantine
+from slowfast.data.quarantine import (
+    Entry,
+    leave_out,
+    path_in_lists,
+    read_quarantine,
+    write_quarantine,
+)
 
 TINY = "configs/Motions/SLOWFAST_TINY.yaml"
 RECORDS = Manifest.from_rows([("a.mp4", 0), ("b c.mp4", 1), ("d.mp4", 2)], prefix="/videos")
 
 
 def test_entries_come_back_as_written(tmp_path: Path) -> None:
-    entries = [Entry("*", "a b.mp4", "cut off\nhere"), Entry("train", "c\udcff.mp4", "")]
-    write_quarantine(tmp_path / "q.txt", entries)
-    assert read_quarantine(tmp_path / "q.txt") == [
-        Entry("*", "a b.mp4", "cut off here"),
-        Entry("train", "c\udcff.mp4", ""),
-    ]
+    names = ["c\udcff.mp4", "tab\t.mp4", "line\nend\r.mp4", "u\u2028\x85\x0b.mp4", '"q".mp4', '"q']
+    others = [Entry("train", name, "") for name in names]
+    write_quarantine(tmp_path / "q.txt", [Entry("*", "a b.mp4", "cut off\nhere"), *others])
+    assert read_quarantine(tmp_path / "q.txt") == [Entry("*", "a b.mp4", "cut off here"), *others]
+    (tmp_path / "q.txt").write_bytes(b"*\ta.mp4\twhy\r\n*\tb.mp4\r\n")
+    assert [entry.path for entry in read_quarantine(tmp_path / "q.txt")] == ["a.mp4", "b.mp4"]
 
 
 @pytest.mark.parametrize("line", ["a.mp4", "training\ta.mp4\twhy", "*\t"])
@@ -77,3 +86,40 @@ def test_a_data_set_honours_the_file(
     nowhere = load_cfg(TINY, overrides=[*overrides, "DATA.QUARANTINE", str(tmp_path / "no.txt")])
     with pytest.raises(ValueError, match=r"no.txt: expected a list of videos to leave out"):
         build_records(nowhere, "val")
+
+
+def test_the_folder_of_the_videos_may_be_named_in_another_way(
+    video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is left out, and the hashes, are those of the files and not of a spelling."""
+    for name in ("train/a/bad.mp4", "train/a/1.mp4", "train/b/2.mp4", "val/a/3.mp4"):
+        (tmp_path / "v" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "v" / name).write_bytes(b"no" if "bad" in name else video.read_bytes())
+    monkeypatch.chdir(tmp_path)
+    config = Path(__file__).parents[2] / TINY
+    keys = ["TRAIN.DATASET", "folder", "MODEL.NUM_CLASSES", "2", "DATA.VERIFY_CONTENT", "sha256"]
+
+    def config_with(folder: str) -> Any:
+        return load_cfg(config, overrides=[*keys, "DATA.PATH_TO_DATA_DIR", folder])
+
+    entries = [Entry("*", path_in_lists("v/train/a/bad.mp4", prefix="", folder="./v"))]
+    assert entries[0].path == "train/a/bad.mp4"
+    write_quarantine(tmp_path / "v" / "quarantine.txt", entries)
+    row = {"path": "train/a/1.mp4", "size": video.stat().st_size}
+    row["sha256"] = hashlib.sha256(video.read_bytes()).hexdigest()
+    write_manifest(tmp_path / "v" / "manifest.train.jsonl", [row])
+    for folder in ("v", "./v/", str(tmp_path / "v")):
+        dataset = build_dataset(config_with(folder), "train")
+        names = [Path(dataset.records[row].path).name for row in range(len(dataset))]
+        assert names == ["1.mp4", "2.mp4"]
+        dataset.verify(dataset.records[0])
+        with pytest.raises(ValueError, match=r"2.mp4: expected it in .*manifest.train.jsonl"):
+            dataset.verify(dataset.records[1])
+
+
+def test_lines_that_name_no_video_are_told(caplog: pytest.LogCaptureFixture) -> None:
+    logging.getLogger("slowfast").propagate = True
+    entries = [Entry("val", "x.mp4"), Entry("*", "of-train.mp4"), Entry("val", "./a.mp4")]
+    assert len(leave_out(RECORDS, entries, "val", prefix="/videos", source="q.txt")) == 2
+    told = "1 of the videos of val that q.txt leaves out are not in its list, such as x.mp4"
+    assert told in caplog.text

@@ -53,7 +53,8 @@ def build_records(cfg: Any, split: str) -> Records:
     if file is None:
         return records
     prefix, entries = cfg.DATA.PATH_PREFIX or "", read_quarantine(file)
-    kept = leave_out(records, entries, split, prefix=prefix, source=str(file))
+    folder = str(cfg.DATA.PATH_TO_DATA_DIR or "")
+    kept = leave_out(records, entries, split, prefix=prefix, folder=folder, source=str(file))
     if len(kept) < len(records):
         left = len(records) - len(kept)
         LOGGER.info("%d of %d videos of %s left out: %s", left, len(records), split, file)
@@ -113,7 +114,8 @@ def verify_from_cfg(cfg: Any, split: str) -> Verify:
     if not cfg.DATA.VERIFY_CONTENT:
         return trust
     file = manifest_file(cfg.DATA.PATH_TO_DATA_DIR or "", split)
-    manifest = ContentManifest.read(file, prefix=cfg.DATA.PATH_PREFIX or "")
+    folder = str(cfg.DATA.PATH_TO_DATA_DIR or "")
+    manifest = ContentManifest.read(file, prefix=cfg.DATA.PATH_PREFIX or "", folder=folder)
     return manifest.check_size if cfg.DATA.VERIFY_CONTENT == "size" else manifest.check_hash
 
 

@@ -218,7 +218,7 @@ def open_container(path: str, *, max_pixels: int, part: FilePart | None = None) 
 def _reason(error: BaseException) -> str:
     text = getattr(error, "strerror", None) or str(error)
     if getattr(error, "errno", None) == errno.EINVAL:
-        text += ", perhaps frames larger than DATA.MAX_PIXELS"
+        text += ", perhaps no container of videos, or frames larger than DATA.MAX_PIXELS"
     return text
 
 

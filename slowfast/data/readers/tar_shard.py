@@ -17,6 +17,7 @@ _MAGIC = b"slowfast tar 1\n\0"
 _DIGEST = 16  # bytes of a name's hash; an index keeps these, sorted, so that it needs no memory
 _HEAD, _ROW = len(_MAGIC) + 16, _DIGEST + 16
 _CACHED = 256  # indexes of shards without a file, of about 32 bytes a video
+_NO_INDEX = "delete it and the shard is looked through instead, or write it again"
 _ADVICE = "check the list of videos and DATA.PATH_PREFIX"
 
 
@@ -74,15 +75,18 @@ def make_index(members: dict[str, tuple[int, int]], size: int) -> bytes:
 
 def _find_in_file(shard: str, name: str, size: int) -> tuple[int, int] | None:
     """(begin, bytes) by the index file; None if there is no such video in it."""
-    with (
-        open_regular(shard + SUFFIX, expected="the index of a shard") as file,
-        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as table,
-    ):
-        count = max(0, len(table) - _HEAD) // _ROW
-        head = _MAGIC + _number(size) + _number(count)
-        if table[:_HEAD] != head or len(table) != _HEAD + count * _ROW:
-            raise _misfit(shard, f"one of another file or a damaged one ({len(table)} bytes)")
-        return _find(table, name)
+    try:
+        with (
+            open_regular(shard + SUFFIX, expected="the index of a shard") as file,
+            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as table,
+        ):
+            count = max(0, len(table) - _HEAD) // _ROW
+            head = _MAGIC + _number(size) + _number(count)
+            if table[:_HEAD] != head or len(table) != _HEAD + count * _ROW:
+                raise _misfit(shard, f"one of another file or a damaged one ({len(table)} bytes)")
+            return _find(table, name)
+    except VideoError as error:
+        raise VideoError(error.fault, advice=_NO_INDEX) from error
 
 
 def _find(table: bytes | mmap.mmap, name: str) -> tuple[int, int] | None:
@@ -109,7 +113,7 @@ def _scanned(shard: str, size: int, changed: int) -> bytes:
 def _misfit(shard: str, found: str) -> VideoError:
     return VideoError(
         f"{shard}{SUFFIX}: expected the index of {shard}, found {found}",
-        advice="delete it and the shard is looked through instead, or write it again",
+        advice=_NO_INDEX,
     )
 
 

@@ -166,7 +166,7 @@ def test_a_pipe_is_no_shard_and_no_index(shard: Path) -> None:
     deadline = time.monotonic() + 20
     while len(said) < 2 and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert "expected the index of a shard, found a named pipe" in said[0]
+    assert "expected the index of a shard, found a named pipe; delete it and" in said[0]
     assert "expected a tar file, found a named pipe" in said[1]
 
 
