@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -24,9 +25,9 @@ def motions(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
-def tiny(motions: Path, tmp_path: Path) -> list[str]:
-    """Overrides that make configs/Motions/SLOWFAST_TINY.yaml a matter of seconds."""
+@pytest.fixture(scope="session")
+def tiny_in(motions: Path) -> Callable[[Path], list[str]]:
+    """The overrides of `tiny` for another folder than that of one test."""
     settings = {
         "DATA.PATH_TO_DATA_DIR": motions,
         "DATA.PATH_PREFIX": motions,
@@ -34,8 +35,8 @@ def tiny(motions: Path, tmp_path: Path) -> list[str]:
         "DATA.TRAIN_JITTER_SCALES": [32, 40],
         "DATA.TEST_CROP_SIZE": 32,
         "DATA_LOADER.NUM_WORKERS": 0,
+        "LOG_MODEL_INFO": False,
         "LOG_PERIOD": 1,
-        "OUTPUT_DIR": tmp_path / "run",
         "RESNET.WIDTH_PER_GROUP": 8,
         "SOLVER.MAX_EPOCH": 2,
         "SOLVER.WARMUP_EPOCHS": 0.5,
@@ -46,4 +47,11 @@ def tiny(motions: Path, tmp_path: Path) -> list[str]:
         "TRAIN.MIXED_PRECISION": False,
         "TEST.MIXED_PRECISION": False,
     }
-    return [str(part) for pair in settings.items() for part in pair]
+    shared = [str(part) for pair in settings.items() for part in pair]
+    return lambda folder: [*shared, "OUTPUT_DIR", str(folder)]
+
+
+@pytest.fixture
+def tiny(tiny_in: Callable[[Path], list[str]], tmp_path: Path) -> list[str]:
+    """Overrides that make configs/Motions/SLOWFAST_TINY.yaml a matter of seconds."""
+    return tiny_in(tmp_path / "run")

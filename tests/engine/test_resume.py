@@ -188,10 +188,20 @@ def test_other_classes_need_leave_and_start_at_the_first_epoch(
 
 
 def test_resuming_in_mid_epoch_with_another_batch_is_refused(
-    tiny: list[str], tmp_path: Path
+    tiny: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    command = [sys.executable, "-c", KILLED, "3", str(CONFIG), *tiny]
-    subprocess.run([*command, "TRAIN.CHECKPOINT_PERIOD_STEPS", "2"], capture_output=True)
+    real, batches = Classification.loss, []
+
+    def loss(self: Classification, model: object, batch: object) -> dict:
+        batches.append(batch)
+        if len(batches) == 4:
+            raise RuntimeError("the power failed")
+        return real(self, model, batch)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Classification, "loss", loss)
+        with pytest.raises(RuntimeError, match="the power failed"):
+            train(load_cfg(CONFIG, [*tiny, "TRAIN.CHECKPOINT_PERIOD_STEPS", "2"]))
     with pytest.raises(CheckpointError, match=r"in the middle of an epoch of 6 batches.*has 3 now"):
         train(load_cfg(CONFIG, [*tiny, "TRAIN.BATCH_SIZE", "8"]))
 

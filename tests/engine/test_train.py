@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 import simplejson
 import torch
 
+from slowfast.cli.run import main
 from slowfast.config import load_cfg
 from slowfast.engine.checkpoint.state import list_checkpoints, read_checkpoint
 from slowfast.engine.train import train
@@ -21,7 +23,7 @@ CONFIG = ROOT / "configs" / "Motions" / "SLOWFAST_TINY.yaml"
 
 
 def test_a_run_leaves_the_public_files(tiny: list[str], tmp_path: Path) -> None:
-    train(load_cfg(CONFIG, [*tiny, "TENSORBOARD.ENABLE", "True"]))
+    train(load_cfg(CONFIG, [*tiny, "LOG_MODEL_INFO", "True", "TENSORBOARD.ENABLE", "True"]))
     run = tmp_path / "run"
     names = {p.name for p in (run / "checkpoints").iterdir() if p.suffix == ".pyth"}
     assert names >= {"checkpoint_epoch_00001.pyth", "checkpoint_epoch_00002.pyth"}
@@ -83,9 +85,31 @@ def test_a_loss_that_is_not_a_number_names_its_videos(
     assert "SOLVER.BASE_LR" in str(caught.value)
 
 
-def test_sigterm_saves_this_very_step(tiny: list[str], tmp_path: Path) -> None:
+def test_sigterm_saves_this_very_step(
+    tiny: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    real = Classification.loss
+
+    def loss(self: Classification, model: object, batch: object) -> dict:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return real(self, model, batch)
+
+    monkeypatch.setattr(Classification, "loss", loss)
+    assert main(["--cfg", str(CONFIG), *tiny]) == 128 + signal.SIGTERM
+    out = capsys.readouterr().out
+    assert "the same command goes on from there" in out
+    (newest,) = list_checkpoints(tmp_path / "run")
+    assert newest.name.endswith("_step_00000001.pyth")
+    assert newest.name in out
+
+
+@pytest.mark.slow
+def test_sigterm_from_outside_ends_the_command(tiny: list[str], tmp_path: Path) -> None:
     command = [sys.executable, "-u", str(ROOT / "tools" / "run_net.py"), "--cfg", str(CONFIG)]
-    options = [*tiny, "SOLVER.MAX_EPOCH", "200", "LOG_MODEL_INFO", "False"]
+    options = [*tiny, "SOLVER.MAX_EPOCH", "200"]
     process = subprocess.Popen([*command, *options], stdout=subprocess.PIPE, text=True)
     for line in process.stdout:
         if "json_stats" in line:
