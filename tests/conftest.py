@@ -7,19 +7,27 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
-
-from slowfast.data.datasets.motions import make_motions
 
 # Networks of the tests are too small for threads to pay, and machines that run tests are shared:
 # threads that wait for each other there cost a hundred times what they save.
-torch.set_num_threads(1)
-os.environ["OMP_NUM_THREADS"] = "1"  # of the processes that tests start
+os.environ["OMP_NUM_THREADS"] = "1"  # read by PyTorch here and in the processes that tests start
+
+# PyTorch is imported by what needs it: pytest-xdist's first process, which only hands out tests,
+# need not, and the others wait for it.
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    import torch
+
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")
 def motions(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """24 training, 8 validation and 12 test clips of `motions`."""
+    from slowfast.data.datasets.motions import make_motions
+
     folder = tmp_path_factory.mktemp("motions")
     make_motions(folder, sizes=(24, 8, 12), workers=0)
     return folder

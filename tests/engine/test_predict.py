@@ -20,9 +20,7 @@ CONFIG = Path(__file__).parents[2] / "configs" / "Motions" / "SLOWFAST_TINY.yaml
 
 
 @pytest.fixture(scope="module")
-def trained(
-    tiny_in: Callable[[Path], list[str]], tmp_path_factory: pytest.TempPathFactory
-) -> Path:
+def trained(tiny_in: Callable[[Path], list[str]], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The checkpoint of a run that was trained and tested, and which no test changes."""
     run = tmp_path_factory.mktemp("trained")
     cfg = load_cfg(CONFIG, [*tiny_in(run), "SOLVER.MAX_EPOCH", "1"])

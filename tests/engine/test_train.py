@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,9 +23,16 @@ ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "configs" / "Motions" / "SLOWFAST_TINY.yaml"
 
 
-def test_a_run_leaves_the_public_files(tiny: list[str], tmp_path: Path) -> None:
-    train(load_cfg(CONFIG, [*tiny, "LOG_MODEL_INFO", "True", "TENSORBOARD.ENABLE", "True"]))
-    run = tmp_path / "run"
+@pytest.fixture(scope="module")
+def run(tiny_in: Callable[[Path], list[str]], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run of two epochs that writes all it can, and which no test changes."""
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    everything = ["LOG_MODEL_INFO", "True", "TENSORBOARD.ENABLE", "True"]
+    train(load_cfg(CONFIG, [*tiny_in(folder), *everything]))
+    return folder
+
+
+def test_a_run_leaves_the_public_files(run: Path) -> None:
     names = {p.name for p in (run / "checkpoints").iterdir() if p.suffix == ".pyth"}
     assert names >= {"checkpoint_epoch_00001.pyth", "checkpoint_epoch_00002.pyth"}
     assert "checkpoint_best.pyth" in names
@@ -38,9 +46,8 @@ def test_a_run_leaves_the_public_files(tiny: list[str], tmp_path: Path) -> None:
     assert load_cfg(run / "config.yaml").SOLVER.MAX_EPOCH == 2
 
 
-def test_records_hold_what_the_log_of_the_field_holds(tiny: list[str], tmp_path: Path) -> None:
-    train(load_cfg(CONFIG, tiny))
-    lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+def test_records_hold_what_the_log_of_the_field_holds(run: Path) -> None:
+    lines = (run / "metrics.jsonl").read_text().splitlines()
     records = [simplejson.loads(line) for line in lines]
     kinds = [r["_type"] for r in records]
     assert kinds == ([*["train_iter"] * 6, "train_epoch", "val_epoch"]) * 2
@@ -49,7 +56,7 @@ def test_records_hold_what_the_log_of_the_field_holds(tiny: list[str], tmp_path:
     assert {"top1_err", "top5_err", "min_top1_err", "min_top5_err"} <= set(records[7])
     mean = sum(r["loss"] for r in records[:6]) / 6
     assert records[6]["loss"] == pytest.approx(mean, rel=1e-9)
-    log = (tmp_path / "run" / "stdout.log").read_text()
+    log = (run / "stdout.log").read_text()
     assert '"_type": "train_epoch"' in log
     assert "waiting for data" in log
 
