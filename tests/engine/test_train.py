@@ -61,6 +61,7 @@ def test_records_hold_what_the_log_of_the_field_holds(run: Path) -> None:
     assert "waiting for data" in log
 
 
+@pytest.mark.slow
 def test_synchronised_batch_norm_in_one_process(tiny: list[str], tmp_path: Path) -> None:
     sync = ["BN.NORM_TYPE", "sync_batchnorm", "BN.NUM_SYNC_DEVICES", "8", "SOLVER.MAX_EPOCH", "1"]
     for name, extra in (("plain", []), ("sync", sync)):
@@ -149,7 +150,7 @@ def test_what_cannot_be_honoured_is_refused(
         train(load_cfg(CONFIG, options))
 
 
-@pytest.mark.parametrize("reversible", [False, True])
+@pytest.mark.parametrize("reversible", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_transformers_train(reversible: bool, tiny: list[str], tmp_path: Path) -> None:
     """From a config to a checkpoint, with what their recipes use that others do not."""
     changes = {

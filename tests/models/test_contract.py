@@ -34,15 +34,15 @@ QUICK_COSTS = (
 QUICK = (
     "Kinetics/SLOWFAST_8x8_R50",
     "Kinetics/SLOW_NLN_8x8_R50",
-    "Kinetics/I3D_8x8_R50",
     "Kinetics/X3D_XS",
     "Kinetics/MVIT_B_16x4_CONV",
     "ImageNet/MVITv2_T",
-    "ImageNet/REV_VIT_S",
     "ImageNet/REV_MVIT_B_16_CONV",
     "AVA/c2/SLOWFAST_32x2_R50",
 )
 SLOW = (
+    "Kinetics/I3D_8x8_R50",
+    "ImageNet/REV_VIT_S",
     "masked_ssl/k400_VIT_B_16x4_FT",
     "AVA/c2/SLOW_8x8_R50",
     "Kinetics/X3D_S",
