@@ -3,30 +3,39 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
-
-from slowfast.data.datasets.motions import make_motions
 
 # Networks of the tests are too small for threads to pay, and machines that run tests are shared:
 # threads that wait for each other there cost a hundred times what they save.
-torch.set_num_threads(1)
-os.environ["OMP_NUM_THREADS"] = "1"  # of the processes that tests start
+os.environ["OMP_NUM_THREADS"] = "1"  # read by PyTorch here and in the processes that tests start
+
+# PyTorch is imported by what needs it: pytest-xdist's first process, which only hands out tests,
+# need not, and the others wait for it.
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    import torch
+
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")
 def motions(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """24 training, 8 validation and 12 test clips of `motions`."""
+    from slowfast.data.datasets.motions import make_motions
+
     folder = tmp_path_factory.mktemp("motions")
     make_motions(folder, sizes=(24, 8, 12), workers=0)
     return folder
 
 
-@pytest.fixture
-def tiny(motions: Path, tmp_path: Path) -> list[str]:
-    """Overrides that make configs/Motions/SLOWFAST_TINY.yaml a matter of seconds."""
+@pytest.fixture(scope="session")
+def tiny_in(motions: Path) -> Callable[[Path], list[str]]:
+    """The overrides of `tiny` for another folder than that of one test."""
     settings = {
         "DATA.PATH_TO_DATA_DIR": motions,
         "DATA.PATH_PREFIX": motions,
@@ -34,8 +43,8 @@ def tiny(motions: Path, tmp_path: Path) -> list[str]:
         "DATA.TRAIN_JITTER_SCALES": [32, 40],
         "DATA.TEST_CROP_SIZE": 32,
         "DATA_LOADER.NUM_WORKERS": 0,
+        "LOG_MODEL_INFO": False,
         "LOG_PERIOD": 1,
-        "OUTPUT_DIR": tmp_path / "run",
         "RESNET.WIDTH_PER_GROUP": 8,
         "SOLVER.MAX_EPOCH": 2,
         "SOLVER.WARMUP_EPOCHS": 0.5,
@@ -46,4 +55,11 @@ def tiny(motions: Path, tmp_path: Path) -> list[str]:
         "TRAIN.MIXED_PRECISION": False,
         "TEST.MIXED_PRECISION": False,
     }
-    return [str(part) for pair in settings.items() for part in pair]
+    shared = [str(part) for pair in settings.items() for part in pair]
+    return lambda folder: [*shared, "OUTPUT_DIR", str(folder)]
+
+
+@pytest.fixture
+def tiny(tiny_in: Callable[[Path], list[str]], tmp_path: Path) -> list[str]:
+    """Overrides that make configs/Motions/SLOWFAST_TINY.yaml a matter of seconds."""
+    return tiny_in(tmp_path / "run")

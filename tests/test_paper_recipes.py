@@ -36,9 +36,12 @@ def test_each_recipe_has_its_row() -> None:
     assert sorted(ROWS) == RECIPES
 
 
+# Each branch of the networks once; all of them are slow tests.
+QUICK = ("table5a/fast_only", "table5a/t_conv", "table5a/ttoc_sum", "table5c/optical_flow")
+
+
 def late(recipe: str) -> Any:
-    quick = recipe.startswith("table5a") or recipe == "table5c/optical_flow"
-    return recipe if quick else pytest.param(recipe, marks=pytest.mark.slow)
+    return recipe if recipe in QUICK else pytest.param(recipe, marks=pytest.mark.slow)
 
 
 def network(recipe: str, *overrides: Any) -> torch.nn.Module:

@@ -19,6 +19,7 @@ CONFIG = ROOT / "configs" / "Motions" / "SLOWFAST_TINY.yaml"
 def test_one_command_trains_tests_and_reports(tiny: list[str], tmp_path: Path) -> None:
     """From any folder, without an installed package."""
     command = [sys.executable, str(ROOT / "tools" / "run_net.py"), "--cfg", str(CONFIG), *tiny]
+    command += ["LOG_MODEL_INFO", "True", "SOLVER.MAX_EPOCH", "1"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     run_folder = tmp_path / "run"

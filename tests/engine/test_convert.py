@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 import torchvision
+from torchvision.models.resnet import Bottleneck
 
 from slowfast.config import dump_cfg, load_cfg
 from slowfast.engine.build import build_network
@@ -126,15 +127,16 @@ def test_the_line_changes_the_config(checkpoint: Path, tiny: list[str], tmp_path
 def test_flat_kernels_are_inflated_where_the_config_says_so(tmp_path: Path) -> None:
     """ImageNet's ResNets, as training takes them."""
     cfg = CONFIG.parents[1] / "Kinetics" / "C2D_8x8_R50.yaml"
-    torch.save(torchvision.models.resnet50(num_classes=3).state_dict(), tmp_path / "r.pth")
+    images = torchvision.models.ResNet(Bottleneck, [1, 1, 1, 1], num_classes=3)
+    torch.save(images.state_dict(), tmp_path / "r.pth")
     job = {"source": tmp_path / "r.pth", "target": tmp_path / "out.pyth", "cfg": cfg}
-    small = ["NUM_GPUS", "0", "MODEL.NUM_CLASSES", "3"]
+    small = ["NUM_GPUS", "0", "MODEL.NUM_CLASSES", "3", "RESNET.STAGE_DEPTHS", "[1, 1, 1, 1]"]
     with pytest.raises(
         CheckpointError, match=r"kernels of the file are 2D: TRAIN\.CHECKPOINT_INFLATE"
     ):
         convert_checkpoint(**job, overrides=small)
     done = convert_checkpoint(**job, overrides=[*small, "TRAIN.CHECKPOINT_INFLATE", "True"])
-    assert "53 inflated from 2D" in done
+    assert "17 inflated from 2D" in done
 
 
 def test_how_a_run_began_does_not_loosen_what_it_wrote(checkpoint: Path, tmp_path: Path) -> None:

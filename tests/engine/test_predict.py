@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,16 +19,18 @@ from slowfast.engine.train import train
 CONFIG = Path(__file__).parents[2] / "configs" / "Motions" / "SLOWFAST_TINY.yaml"
 
 
-@pytest.fixture
-def trained(tiny: list[str], tmp_path: Path) -> Path:
-    cfg = load_cfg(CONFIG, [*tiny, "SOLVER.MAX_EPOCH", "1"])
+@pytest.fixture(scope="module")
+def trained(tiny_in: Callable[[Path], list[str]], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The checkpoint of a run that was trained and tested, and which no test changes."""
+    run = tmp_path_factory.mktemp("trained")
+    cfg = load_cfg(CONFIG, [*tiny_in(run), "SOLVER.MAX_EPOCH", "1"])
     train(cfg)
     run_test(cfg)
-    return checkpoint_path(tmp_path / "run", 1)
+    return checkpoint_path(run, 1)
 
 
-def test_scores_are_those_of_the_test(trained: Path, tmp_path: Path) -> None:
-    lines = (tmp_path / "run" / "predictions.jsonl").read_text().splitlines()
+def test_scores_are_those_of_the_test(trained: Path) -> None:
+    lines = (trained.parents[1] / "predictions.jsonl").read_text().splitlines()
     tested = [simplejson.loads(line) for line in lines[:3]]
     predictor = Predictor.from_checkpoint(trained, device="cpu")
     for expected in tested:
@@ -39,7 +42,8 @@ def test_scores_are_those_of_the_test(trained: Path, tmp_path: Path) -> None:
 
 
 def test_the_ensemble_is_that_of_the_test(trained: Path, tmp_path: Path, tiny: list[str]) -> None:
-    run_test(load_cfg(CONFIG, [*tiny, "DATA.ENSEMBLE_METHOD", "max"]))
+    tested = ["TEST.CHECKPOINT_FILE_PATH", str(trained)]
+    run_test(load_cfg(CONFIG, [*tiny, *tested, "DATA.ENSEMBLE_METHOD", "max"]))
     line = (tmp_path / "run" / "predictions.jsonl").read_text().splitlines()[0]
     expected = simplejson.loads(line)
     highest = ["DATA.ENSEMBLE_METHOD", "max"]
@@ -74,8 +78,8 @@ def test_a_network_of_detection_is_refused(trained: Path) -> None:
         Predictor.from_checkpoint(trained, overrides=["DETECTION.ENABLE", "True"], device="cpu")
 
 
-def test_the_best_checkpoint_predicts_too(trained: Path, tmp_path: Path) -> None:
-    assert Predictor.from_checkpoint(best_path(tmp_path / "run")).class_names[-1]
+def test_the_best_checkpoint_predicts_too(trained: Path) -> None:
+    assert Predictor.from_checkpoint(best_path(trained.parents[1])).class_names[-1]
 
 
 def test_an_unreadable_video_is_named(trained: Path, tmp_path: Path) -> None:

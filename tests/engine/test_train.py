@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import simplejson
 import torch
 
+from slowfast.cli.run import main
 from slowfast.config import load_cfg
 from slowfast.engine.checkpoint.state import list_checkpoints, read_checkpoint
 from slowfast.engine.train import train
@@ -20,9 +23,16 @@ ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "configs" / "Motions" / "SLOWFAST_TINY.yaml"
 
 
-def test_a_run_leaves_the_public_files(tiny: list[str], tmp_path: Path) -> None:
-    train(load_cfg(CONFIG, [*tiny, "TENSORBOARD.ENABLE", "True"]))
-    run = tmp_path / "run"
+@pytest.fixture(scope="module")
+def run(tiny_in: Callable[[Path], list[str]], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run of two epochs that writes all it can, and which no test changes."""
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    everything = ["LOG_MODEL_INFO", "True", "TENSORBOARD.ENABLE", "True"]
+    train(load_cfg(CONFIG, [*tiny_in(folder), *everything]))
+    return folder
+
+
+def test_a_run_leaves_the_public_files(run: Path) -> None:
     names = {p.name for p in (run / "checkpoints").iterdir() if p.suffix == ".pyth"}
     assert names >= {"checkpoint_epoch_00001.pyth", "checkpoint_epoch_00002.pyth"}
     assert "checkpoint_best.pyth" in names
@@ -36,9 +46,8 @@ def test_a_run_leaves_the_public_files(tiny: list[str], tmp_path: Path) -> None:
     assert load_cfg(run / "config.yaml").SOLVER.MAX_EPOCH == 2
 
 
-def test_records_hold_what_the_log_of_the_field_holds(tiny: list[str], tmp_path: Path) -> None:
-    train(load_cfg(CONFIG, tiny))
-    lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+def test_records_hold_what_the_log_of_the_field_holds(run: Path) -> None:
+    lines = (run / "metrics.jsonl").read_text().splitlines()
     records = [simplejson.loads(line) for line in lines]
     kinds = [r["_type"] for r in records]
     assert kinds == ([*["train_iter"] * 6, "train_epoch", "val_epoch"]) * 2
@@ -47,11 +56,12 @@ def test_records_hold_what_the_log_of_the_field_holds(tiny: list[str], tmp_path:
     assert {"top1_err", "top5_err", "min_top1_err", "min_top5_err"} <= set(records[7])
     mean = sum(r["loss"] for r in records[:6]) / 6
     assert records[6]["loss"] == pytest.approx(mean, rel=1e-9)
-    log = (tmp_path / "run" / "stdout.log").read_text()
+    log = (run / "stdout.log").read_text()
     assert '"_type": "train_epoch"' in log
     assert "waiting for data" in log
 
 
+@pytest.mark.slow
 def test_synchronised_batch_norm_in_one_process(tiny: list[str], tmp_path: Path) -> None:
     sync = ["BN.NORM_TYPE", "sync_batchnorm", "BN.NUM_SYNC_DEVICES", "8", "SOLVER.MAX_EPOCH", "1"]
     for name, extra in (("plain", []), ("sync", sync)):
@@ -83,9 +93,31 @@ def test_a_loss_that_is_not_a_number_names_its_videos(
     assert "SOLVER.BASE_LR" in str(caught.value)
 
 
-def test_sigterm_saves_this_very_step(tiny: list[str], tmp_path: Path) -> None:
+def test_sigterm_saves_this_very_step(
+    tiny: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    real = Classification.loss
+
+    def loss(self: Classification, model: object, batch: object) -> dict:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return real(self, model, batch)
+
+    monkeypatch.setattr(Classification, "loss", loss)
+    assert main(["--cfg", str(CONFIG), *tiny]) == 128 + signal.SIGTERM
+    out = capsys.readouterr().out
+    assert "the same command goes on from there" in out
+    (newest,) = list_checkpoints(tmp_path / "run")
+    assert newest.name.endswith("_step_00000001.pyth")
+    assert newest.name in out
+
+
+@pytest.mark.slow
+def test_sigterm_from_outside_ends_the_command(tiny: list[str], tmp_path: Path) -> None:
     command = [sys.executable, "-u", str(ROOT / "tools" / "run_net.py"), "--cfg", str(CONFIG)]
-    options = [*tiny, "SOLVER.MAX_EPOCH", "200", "LOG_MODEL_INFO", "False"]
+    options = [*tiny, "SOLVER.MAX_EPOCH", "200"]
     process = subprocess.Popen([*command, *options], stdout=subprocess.PIPE, text=True)
     for line in process.stdout:
         if "json_stats" in line:
@@ -118,7 +150,7 @@ def test_what_cannot_be_honoured_is_refused(
         train(load_cfg(CONFIG, options))
 
 
-@pytest.mark.parametrize("reversible", [False, True])
+@pytest.mark.parametrize("reversible", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_transformers_train(reversible: bool, tiny: list[str], tmp_path: Path) -> None:
     """From a config to a checkpoint, with what their recipes use that others do not."""
     changes = {

@@ -31,7 +31,9 @@ V2: dict[str, Any] = {
 }
 
 
-# A new family is one line here. Of networks that share their parts one is tested by default.
+# A new family is one line here. Of networks that share their parts one is tested by default;
+# of the longer tests that one alone whose pathways share the dimension of the batch.
+LONGER = ("test_onnxruntime_gives_the_same", "test_it_compiles_without_graph_breaks")
 FAMILIES: dict[str, tuple[Callable[[], nn.Module], bool]] = {  # name -> (make, slow)
     "slowfast": (lambda: slowfast(**RESNET, num_frames=8), False),
     "slowfast, non-local": (lambda: slowfast(**RESNET, **NONLOCAL, num_frames=8), True),
@@ -68,13 +70,19 @@ FAMILIES: dict[str, tuple[Callable[[], nn.Module], bool]] = {  # name -> (make, 
 }
 
 
-@pytest.fixture(
-    scope="session",
-    params=[
-        pytest.param(name, marks=pytest.mark.slow if slow else ())
-        for name, (_, slow) in FAMILIES.items()
-    ],
-)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "family" in metafunc.fixturenames:
+        longer = metafunc.function.__name__ in LONGER
+        cases = [
+            pytest.param(
+                name, marks=pytest.mark.slow if slow or (longer and name != "slowfast") else ()
+            )
+            for name, (_, slow) in FAMILIES.items()
+        ]
+        metafunc.parametrize("family", cases, indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
 def family(request: pytest.FixtureRequest) -> nn.Module:
     """A tiny network in eval mode with statistics that a fold could not get right by luck."""
     torch.manual_seed(0)

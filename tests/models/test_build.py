@@ -179,7 +179,7 @@ def test_keys_of_detection(cfg_of: Any) -> None:
 
 
 def test_parts_of_a_batch_compile(cfg_of: Any) -> None:
-    net = net_of("SLOWFAST_4x16_R50", cfg_of, BN__NORM_TYPE="sub_batchnorm", BN__NUM_SPLITS=2)
+    net = net_of("SLOW_4x16_R50", cfg_of, BN__NORM_TYPE="sub_batchnorm", BN__NUM_SPLITS=2)
     clips = example_input(net, batch=4)
     expected = copy.deepcopy(net)(clips)
     run = torch.compile(net, fullgraph=True, backend="eager")

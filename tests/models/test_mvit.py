@@ -93,9 +93,8 @@ def test_compiles_without_graph_breaks(kind: str, training: bool) -> None:
     torch.testing.assert_close(compiled(clips), net(clips))
 
 
-@pytest.mark.parametrize(
-    "kind", ["v2", *(pytest.param(kind, marks=SLOW) for kind in KINDS if kind != "v2")]
-)
+@pytest.mark.slow  # by default tests/export traces one of them, with any number of clips
+@pytest.mark.parametrize("kind", KINDS)
 def test_exports(kind: str) -> None:
     net = small(kind, depth=2).eval()
     clips = example_input(net, batch=2)

@@ -72,8 +72,14 @@ def blobs_of(net: nn.Module) -> dict[str, Tensor]:
 @pytest.mark.parametrize(
     "name",
     [
-        *("slowfast_r50_8x8", "slow_r50_8x8", "i3d_nln_r50_8x8", "c2d_r50_8x8", "i3d_r50_8x8"),
-        *("slowfast_r101_8x8", "slowfast_nln_r50_4x16", "slowfast_nln_r101_16x8", "slow_r18_4x16"),
+        *("slow_r50_8x8", "i3d_nln_r50_8x8", "slowfast_nln_r50_4x16", "slow_r18_4x16"),
+        *(
+            pytest.param(name, marks=pytest.mark.slow)
+            for name in (
+                *("c2d_r50_8x8", "i3d_r50_8x8", "slowfast_r50_8x8", "slowfast_r101_8x8"),
+                "slowfast_nln_r101_16x8",
+            )
+        ),
     ],
 )
 def test_every_tensor_of_a_network_has_a_blob(name: str, network: Network) -> None:

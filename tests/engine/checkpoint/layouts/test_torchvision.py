@@ -38,26 +38,32 @@ def test_a_still_clip_gives_what_the_image_gives(
     torch.testing.assert_close(scores, expected, rtol=0, atol=1e-4)
 
 
-def test_flat_kernels_load_only_where_the_config_says_so() -> None:
-    images = torchvision.models.resnet50()
+@pytest.fixture(scope="module")
+def images() -> dict[str, torch.Tensor]:
+    """Weights of an image network, which no test changes."""
+    return torchvision.models.resnet50().state_dict()
+
+
+def test_flat_kernels_load_only_where_the_config_says_so(images: dict[str, torch.Tensor]) -> None:
     net = create_model("i3d_r50_8x8", num_classes=1000)
     with pytest.raises(CheckpointError, match=r"53 kernels of the file are 2D: TRAIN\.CHECKPOINT_"):
-        load_weights(net, images.state_dict(), source="r.pth", adjustable=True)
-    repeated = load_weights(net, images.state_dict(), source="r.pth", inflation="repeat")
+        load_weights(net, images, source="r.pth", adjustable=True)
+    repeated = load_weights(net, images, source="r.pth", inflation="repeat")
     assert repeated.complete
     kernel = net.s1.pathway0_stem.conv.weight  # 5 frames
-    assert torch.equal(kernel[:, :, 3], images.conv1.weight)
-    load_weights(net, images.state_dict(), source="r.pth", inflation="divide")
-    torch.testing.assert_close(kernel.sum(2), images.conv1.weight)
+    assert torch.equal(kernel[:, :, 3], images["conv1.weight"])
+    load_weights(net, images, source="r.pth", inflation="divide")
+    torch.testing.assert_close(kernel.sum(2), images["conv1.weight"])
 
 
-def test_image_weights_in_a_network_with_more_than_they_have() -> None:
+def test_image_weights_in_a_network_with_more_than_they_have(
+    images: dict[str, torch.Tensor],
+) -> None:
     """The recipes that start from ImageNet: other classes, and non-local blocks."""
     net = create_model("i3d_nln_r50_8x8")
-    state = torchvision.models.resnet50().state_dict()
     with pytest.raises(CheckpointError, match=r"nonlocal1.*--allow-partial"):
-        load_weights(net, state, source="r.pth", inflation="divide", adjustable=True)
-    report = load_weights(net, state, source="r.pth", inflation="divide", allow_partial=True)
+        load_weights(net, images, source="r.pth", inflation="divide", adjustable=True)
+    report = load_weights(net, images, source="r.pth", inflation="divide", allow_partial=True)
     assert all("nonlocal" in name for name in report.missing)
     assert [name.split()[0] for name in report.misfit] == [
         "head.projection.weight",
@@ -73,7 +79,8 @@ def test_image_weights_in_a_network_with_more_than_they_have() -> None:
 )
 def test_mvit_has_the_public_names_and_shapes(network: str, recipe: str) -> None:
     expected = json.loads(gzip.decompress(MVIT.read_bytes()))[recipe]
-    state = getattr(torchvision.models.video, network)().state_dict()
+    with torch.device("meta"):
+        state = getattr(torchvision.models.video, network)().state_dict()
     translated = translate(state)
     assert translated.layout == "torchvision"
     assert {name: list(value.shape) for name, value in translated.state.items()} == expected
