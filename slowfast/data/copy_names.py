@@ -16,11 +16,15 @@ _MARK_LENGTH = 8  # hexadecimal digits that tell names apart that would be the s
 def copy_names(paths: Iterable[str], prefix: str, *, pictures: bool) -> dict[str, str]:
     """Path -> name of its copy, no two alike whatever the order of the paths.
 
-    Names that would be the same, as those of ``a#1.mp4`` and ``a_1.mp4``, get a hash of the path.
+    Names that would be the same, as those of ``a#1.mp4`` and ``a_1.mp4``, get a hash of the path
+    in the list, which is the same on machines that have the originals in different places.
     """
     names = {path: copy_name(path, prefix, pictures=pictures) for path in paths}
     counts = Counter(names.values())
-    return {path: _marked(n, path) if counts[n] > 1 else n for path, n in names.items()}
+    return {
+        path: _marked(name, _listed(path, prefix)) if counts[name] > 1 else name
+        for path, name in names.items()
+    }
 
 
 def copy_name(path: str, prefix: str, *, pictures: bool) -> str:
@@ -29,8 +33,8 @@ def copy_name(path: str, prefix: str, *, pictures: bool) -> str:
     ``a.avi`` becomes ``a.avi.mp4``, so that it is never that of ``a.mp4``. Blanks that a list
     would lose become ``_``.
     """
-    listed = path.removeprefix(os.path.join(prefix, "")) if prefix else path
-    parts = ["up" if part == ".." else part for part in listed.split("/") if part not in ("", ".")]
+    listed = _listed(path, prefix).split("/")
+    parts = ["up" if part == ".." else part for part in listed if part not in ("", ".")]
     name = "/".join(parts).replace(".tar#", ".tar/").replace("#", "_")
     if not pictures and not name.endswith(".mp4"):
         name = f"{name}.mp4"
@@ -38,6 +42,10 @@ def copy_name(path: str, prefix: str, *, pictures: bool) -> str:
     return re.sub(r"\s", "_", name) if lost else name
 
 
-def _marked(name: str, path: str) -> str:
+def _listed(path: str, prefix: str) -> str:
+    return path.removeprefix(os.path.join(prefix, "")) if prefix else path
+
+
+def _marked(name: str, listed: str) -> str:
     stem, end = os.path.splitext(name)
-    return f"{stem}-{hashlib.sha256(os.fsencode(path)).hexdigest()[:_MARK_LENGTH]}{end}"
+    return f"{stem}-{hashlib.sha256(os.fsencode(listed)).hexdigest()[:_MARK_LENGTH]}{end}"

@@ -52,6 +52,8 @@ def test_no_two_copies_have_one_name() -> None:
     assert len(set(names.values())) == len(paths)
     assert names["/v/y.mp4"] == "y.mp4"
     assert copy_names(paths[::-1], "/v", pictures=False) == names
+    moved = copy_names([path.replace("/v", "/w") for path in paths], "/w", pictures=False)
+    assert list(moved.values()) == list(names.values())
 
 
 @pytest.mark.parametrize("name", ["n\nl.mp4", "c\rr.mp4", "x.mp4 x.mp4", "end "])
