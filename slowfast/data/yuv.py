@@ -84,10 +84,11 @@ class YuvLayout:
         red = columns.halved(rows.halved(v.reshape(-1, *half).float().sub_(128)))
         kr, kb = _LUMA.get(self.colorspace, _LUMA_601)
         black, span, colour = (0.0, 1.0, 2.0) if self.full_range else (16, 255 / 219, 510 / 224)
-        # FFmpeg's conversion truncates, so that its frames are darker by half a level.
-        bright = bright.sub_(black).mul_(span).sub_(0.5)
+        # FFmpeg's conversion, which frames of published results went through, truncates more than
+        # once: it is darker than an exact one, green most of all.
+        bright = bright.sub_(black).mul_(span).sub_(0.0 if self.full_range else 0.5)
         of_green = 1 - kr - kb
-        green = bright.add(blue, alpha=-colour * kb * (1 - kb) / of_green)
+        green = bright.sub(0.5).add_(blue, alpha=-colour * kb * (1 - kb) / of_green)
         green.add_(red, alpha=-colour * kr * (1 - kr) / of_green)
         planes = (
             red.mul_(colour * (1 - kr)).add_(bright),

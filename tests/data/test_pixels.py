@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pickle
+import platform
 from dataclasses import replace
 from pathlib import Path
 
+import av
 import pytest
 import torch
 
@@ -13,7 +15,7 @@ from slowfast.data.batch import Batch, Sample
 from slowfast.data.clips import RandomViews, UniformViews
 from slowfast.data.collate import collate
 from slowfast.data.pixels import RgbStore, StrictStore, YuvStore
-from slowfast.data.readers.picture import RgbPicture
+from slowfast.data.readers.picture import Converter, DecodedPicture, RgbPicture
 from slowfast.data.readers.source import open_source
 from slowfast.data.record import Record
 from slowfast.data.sampling import RandomClip, UniformClips
@@ -162,6 +164,24 @@ def test_a_batch_of_yuv_becomes_the_clips_of_rgb(views: int, videos: list[Path])
     assert off.mean() < 3  # drawn with sharp edges in colour; a wrong frame is 20 away
     again = moved.to("cpu")
     assert torch.equal(again.clips, moved.clips)
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="FFmpeg's of x86")
+@pytest.mark.parametrize("kind", ["yuv420p", "yuvj420p"])
+def test_yuv_is_as_dark_as_what_ffmpeg_converts(kind: str) -> None:
+    random = torch.Generator().manual_seed(0)
+    frame = av.VideoFrame(320, 256, kind)
+    for plane, (low, high) in zip(frame.planes, [(60, 190), (110, 146), (110, 146)], strict=True):
+        blocks = torch.randint(
+            low, high, (plane.height // 8, plane.line_size // 8), generator=random
+        )
+        plane.update(blocks.byte().repeat_interleave(8, 0).repeat_interleave(8, 1).numpy())
+    window = Window((0, 0, 256, 320), (256, 320), 16, 40, 224, 224)
+    picture = DecodedPicture(frame, Converter())
+    store = YuvStore(1)
+    store.add(picture, window)
+    off = store.finish().rgb()[0].double() - picture.rgb()[16:240, 40:264].double()
+    assert off.mean((0, 1)).abs().max() < 0.1
 
 
 def test_test_views_of_yuv_are_those_of_rgb(videos: list[Path]) -> None:
