@@ -29,12 +29,14 @@ demo: $(READY) ## make the built-in data set, train and test both networks, writ
 
 # More than four processes would only load PyTorch more often.
 PARALLEL := -n auto --maxprocesses 4 --dist worksteal
+# Some of these need gigabytes, and the demo has processes of its own.
+SLOW_PARALLEL := -n auto --maxprocesses 2 --dist worksteal
 
 test: $(READY) ## the tests (minutes)
 	$(RUN) -m pytest $(PARALLEL)
 
 test-slow: $(READY) ## the tests that take longer, the demo among them
-	$(RUN) -m pytest -m slow --timeout 1500
+	$(RUN) -m pytest $(SLOW_PARALLEL) -m slow --timeout 1500
 
 test-gpu: $(READY) ## the tests that need a CUDA device
 	$(RUN) -m pytest -m gpu

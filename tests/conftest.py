@@ -16,6 +16,11 @@ os.environ["OMP_NUM_THREADS"] = "1"  # read by PyTorch here and in the processes
 # need not, and the others wait for it.
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests with a time limit of their own are the longest: last, they would run alone."""
+    items.sort(key=lambda item: item.get_closest_marker("timeout") is None)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread() -> None:
     import torch

@@ -21,6 +21,7 @@ def test_two_processes_run_and_rank_0_answers() -> None:
     assert dist.launch(max, 1, 2, processes=2) == 2
 
 
+@pytest.mark.slow
 def test_the_message_of_the_first_process_that_fails_is_passed_on() -> None:
     with pytest.raises(ValueError, match=r"^invalid literal for int\(\) with base 10: 'x'$"):
         dist.launch(int, "x", processes=2)

@@ -71,6 +71,9 @@ def test_a_run_that_was_broken_off_ends_like_one_that_was_not(
     )
     for name, tensor in whole["model_state"].items():
         assert torch.equal(tensor, resumed["model_state"][name]), name
+    states = [content["optimizer_state"]["state"] for content in (whole, resumed)]
+    assert states[0]
+    torch.testing.assert_close(states[1], states[0], rtol=0, atol=0)
 
     # What it was trained on: two samples of each of four videos, mixed and smoothed.
     for batch in batches:

@@ -70,13 +70,11 @@ def assert_same(a: object, b: object, where: str = "") -> None:
         assert a == b, where
 
 
+# By default test_augmented_training.py breaks a run off, in its own process, and continues it.
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kill_before_step", "workers", "norm"),
-    [
-        (4, 2, "batchnorm"),
-        pytest.param(9, 0, "batchnorm", marks=pytest.mark.slow),
-        pytest.param(9, 2, "sub_batchnorm", marks=pytest.mark.slow),
-    ],
+    [(4, 2, "batchnorm"), (9, 0, "batchnorm"), (9, 2, "sub_batchnorm")],
 )
 def test_killed_and_resumed_is_bit_identical(
     tiny: list[str], tmp_path: Path, kill_before_step: int, workers: int, norm: str
