@@ -20,6 +20,7 @@ from slowfast.cli.benchmark_video import write_benchmark_video
 from slowfast.cli.machine import Machine
 from slowfast.cli.process_cost import measured
 from slowfast.config import with_values
+from slowfast.data.batch import Batch
 from slowfast.data.collate import collate
 from slowfast.data.datasets.build import dataset_from_cfg, input_stage_from_cfg, make_manifest
 from slowfast.data.readers.pyav import open_video
@@ -109,22 +110,24 @@ def _train_cases(path: Path, cfg: Any) -> list[Case]:
 
 
 def _test_cases(path: Path, cfg: Any) -> list[Case]:
+    """The same of an item with all views of a video, which the device gets one by one."""
     cases: list[Case] = []
-    for mode in MODES[:2]:
+    for mode in MODES:
         mode_cfg = with_values(cfg, {"DATA.PIXELS": mode})
         data = dataset_from_cfg(mode_cfg, "test", make_manifest([(str(path), 0)]))
+        inputs = input_stage_from_cfg(mode_cfg)
         views = len(data.clips.views)  # type: ignore[attr-defined]
 
         def item(_: int, data: Any = data) -> int:
             return data.read(0).frames.nbytes  # type: ignore[no-any-return]
 
-        cases.append((f"test item, {views} views, {mode}", item))
-        if mode == "yuv":
+        def whole(_: int, data: Any = data, inputs: Any = inputs, views: int = views) -> None:
+            sample = data.read(0).to("cpu")
+            for view in range(views):
+                inputs(Batch.of_views(sample, view, view + 1).clips)
 
-            def whole(_: int, data: Any = data) -> None:
-                data.read(0).to("cpu")
-
-            cases.append((f"test item, {views} views, {mode}, as RGB", whole))
+        what = f"test item, {views} views, {mode}"
+        cases += [(what, item), (f"{what}, and device stage", whole)]
     return cases
 
 
