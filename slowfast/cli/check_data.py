@@ -17,7 +17,7 @@ from slowfast.config import load_cfg
 from slowfast.data.check import Journal, Listed, check_videos, list_videos
 from slowfast.data.check_report import NAME, Report, write_report
 from slowfast.data.content import manifest_file, write_manifest
-from slowfast.data.datasets.build import SPLITS, list_records
+from slowfast.data.datasets.build import SPLITS, list_records, prefix_from_cfg
 from slowfast.data.datasets.catalog import dataset_kind_from_cfg
 from slowfast.data.datasets.kinetics import read_kinetics
 from slowfast.data.findings import Finding, find_faults, to_leave_out
@@ -167,7 +167,7 @@ def _plan_of_cfg(args: argparse.Namespace) -> Plan:
     return Plan(
         splits,
         Path(data.PATH_TO_DATA_DIR or "."),
-        data.PATH_PREFIX or "",
+        prefix_from_cfg(cfg, "train"),
         open_source=open_source_from_cfg(cfg),
         num_classes=cfg.MODEL.NUM_CLASSES,
         clip_seconds=_clip_seconds(cfg),

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from slowfast.config import load_cfg
+from slowfast.config import get_cfg, load_cfg, with_values
 from slowfast.data.content import write_manifest
-from slowfast.data.datasets.build import build_dataset, build_records
+from slowfast.data.datasets.build import build_dataset, build_records, prefix_from_cfg
 from slowfast.data.manifest import Manifest
 from slowfast.data.quarantine import (
     Entry,
@@ -123,3 +123,20 @@ def test_lines_that_name_no_video_are_told(caplog: pytest.LogCaptureFixture) -> 
     assert len(leave_out(RECORDS, entries, "val", prefix="/videos", source="q.txt")) == 2
     told = "1 of the videos of val that q.txt leaves out are not in its list, such as x.mp4"
     assert told in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("data_set", "video_dir", "prefix"),
+    [("kinetics", "/clips", "/videos"), ("ava", "/clips", "/clips"), ("ava", "", "/frames")],
+)
+def test_videos_of_a_data_set_with_a_folder_of_its_own(
+    data_set: str, video_dir: str, prefix: str
+) -> None:
+    values = {
+        "TRAIN.DATASET": data_set,
+        "DATA.MULTI_LABEL": data_set == "ava",
+        "DATA.PATH_PREFIX": "/videos",
+        "AVA.VIDEO_DIR": video_dir,
+        "AVA.FRAME_DIR": "/frames",
+    }
+    assert prefix_from_cfg(with_values(get_cfg(), values), "train") == prefix

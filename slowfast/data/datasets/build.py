@@ -52,13 +52,20 @@ def build_records(cfg: Any, split: str) -> Records:
     file = quarantine_file_from_cfg(cfg)
     if file is None:
         return records
-    prefix, entries = cfg.DATA.PATH_PREFIX or "", read_quarantine(file)
+    prefix, entries = prefix_from_cfg(cfg, split), read_quarantine(file)
     folder = str(cfg.DATA.PATH_TO_DATA_DIR or "")
     kept = leave_out(records, entries, split, prefix=prefix, folder=folder, source=str(file))
     if len(kept) < len(records):
         left = len(records) - len(kept)
         LOGGER.info("%d of %d videos of %s left out: %s", left, len(records), split, file)
     return kept
+
+
+def prefix_from_cfg(cfg: Any, split: str) -> str:
+    """The folder that the config puts in front of the videos of a split."""
+    if dataset_kind_from_cfg(cfg, split).sampling == "keyframes":
+        return str(cfg.AVA.VIDEO_DIR or cfg.AVA.FRAME_DIR or "")
+    return str(cfg.DATA.PATH_PREFIX or "")
 
 
 def quarantine_file_from_cfg(cfg: Any) -> Path | None:
@@ -115,7 +122,7 @@ def verify_from_cfg(cfg: Any, split: str) -> Verify:
         return trust
     file = manifest_file(cfg.DATA.PATH_TO_DATA_DIR or "", split)
     folder = str(cfg.DATA.PATH_TO_DATA_DIR or "")
-    manifest = ContentManifest.read(file, prefix=cfg.DATA.PATH_PREFIX or "", folder=folder)
+    manifest = ContentManifest.read(file, prefix=prefix_from_cfg(cfg, split), folder=folder)
     return manifest.check_size if cfg.DATA.VERIFY_CONTENT == "size" else manifest.check_hash
 
 
