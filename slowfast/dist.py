@@ -152,6 +152,9 @@ def _run_worker(
         torch.cuda.set_device(local_rank())
     if int(os.environ["WORLD_SIZE"]) == 1:
         return function(*args)
+    # Nobody goes on before all are connected: one that failed at once would break the others'
+    # connections, and their error would be shown instead of its own.
+    os.environ.setdefault("TORCH_DIST_INIT_BARRIER", "1")
     dist.init_process_group(backend, timeout=datetime.timedelta(minutes=timeout_minutes))
     try:
         return function(*args)
