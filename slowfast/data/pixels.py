@@ -6,7 +6,7 @@ A `Store` takes the wanted windows of a view's frames one by one, as they are de
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import groupby
 from typing import Protocol
 
@@ -78,7 +78,6 @@ class YuvStore:
         return YuvFrames(self._out, tuple(runs))
 
 
-@dataclass
 class StrictStore:
     """float32 (F, H, W, 3), normalised first and scaled after that, as published models were fed.
 
@@ -89,23 +88,32 @@ class StrictStore:
         mean, std: one value a channel.
     """
 
-    count: int
-    mean: Sequence[float]
-    std: Sequence[float]
-    empty: Empty = empty_pixels  # nothing comes of it: this mode is there to compare with
-
-    def __post_init__(self) -> None:
-        self._frames: list[Tensor] = []
+    def __init__(
+        self,
+        count: int,
+        *,
+        mean: Sequence[float],
+        std: Sequence[float],
+        empty: Empty = empty_pixels,
+    ) -> None:
+        self._count, self._filled, self._empty = count, 0, empty
+        self._mean, self._std = torch.tensor(mean), torch.tensor(std)
+        self._out = torch.empty(0)
 
     def add(self, picture: Picture, window: Window) -> None:
-        frame = (picture.rgb().float() / 255 - torch.tensor(self.mean)) / torch.tensor(self.std)
+        if not self._filled:
+            channels = 3 * torch.float32.itemsize
+            pixels = self._empty((self._count, window.height, window.width, channels))
+            self._out = pixels.view(torch.float32)
+        frame = (picture.rgb().float() / 255 - self._mean) / self._std
         # A plane at a time, as PyTorch scales clips of four frames and more that have their
         # channels first: it rounds otherwise where channels lie innermost.
         planes = window.cut(frame.permute(2, 0, 1)[..., None])
-        self._frames.append(planes[..., 0].permute(1, 2, 0))
+        self._out[self._filled] = planes[..., 0].permute(1, 2, 0)
+        self._filled += 1
 
     def finish(self) -> Tensor:
-        return torch.stack(self._frames)
+        return self._out
 
 
 def _finished(window: Window) -> YuvLayout:

@@ -43,7 +43,7 @@ def test_strict_frames_are_those_of_the_public_order(position: int) -> None:
     clip = (numbers * 37 % 251).to(torch.uint8).view(2, 60, 80, 3)
     top, left = uniform_offset(48, 64, 48, position)
     window = Window((0, 0, 60, 80), (48, 64), top, left, 48, 48)
-    store = StrictStore(2, (0.45,) * 3, (0.225,) * 3)
+    store = StrictStore(2, mean=(0.45,) * 3, std=(0.225,) * 3)
     for frame in clip:
         store.add(RgbPicture(frame), window)
     (fast,) = InputStage([0.45] * 3, [0.225] * 3, normalised=True)(store.finish()[None])
@@ -61,7 +61,7 @@ def test_strict_frames_are_the_public_ones_to_the_bit(region: tuple[int, int, in
     """The same arithmetic on the whole clip, channels first."""
     clip = torch.randint(0, 256, (4, 120, 160, 3), generator=torch.Generator().manual_seed(0))
     window = Window(region, (171, 228), 20, 31, 112, 112, flip=True)
-    store = StrictStore(4, (0.45, 0.4, 0.5), (0.225, 0.2, 0.25))
+    store = StrictStore(4, mean=(0.45, 0.4, 0.5), std=(0.225, 0.2, 0.25))
     for frame in clip.byte():
         store.add(RgbPicture(frame), window)
     found = store.finish()
