@@ -13,8 +13,9 @@ from slowfast import dist
 from slowfast.cli.errors import explain_errors, log_error
 from slowfast.config import dump_cfg, explain, load_cfg
 from slowfast.engine.build import device_from_cfg
+from slowfast.engine.stop import Interrupted
 from slowfast.engine.test import test
-from slowfast.engine.train import Interrupted, train
+from slowfast.engine.train import train
 from slowfast.viz.report import write_report
 
 EXAMPLE = """examples:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -18,27 +16,18 @@ from slowfast.data.workers import usable_cores
 from slowfast.engine.build import Trainer, amp_dtype_from_cfg, build_trainer
 from slowfast.engine.evaluate import evaluate
 from slowfast.engine.journal import Journal
-from slowfast.engine.meters import Clock, Progress, Speed, format_eta, memory_gb
+from slowfast.engine.meters import Clock, Progress, Speed, memory_gb
 from slowfast.engine.precise_bn import precise_bn
 from slowfast.engine.profile import log_model_info
 from slowfast.engine.record import open_run, record_data
 from slowfast.engine.resume import resume, save
 from slowfast.engine.step import NonFiniteLoss
+from slowfast.engine.stop import Interrupted, StopSignal
 from slowfast.engine.support import refuse_unsupported
 from slowfast.engine.to_device import ToDevice
+from slowfast.engine.train_records import epoch_record, iteration_record
 from slowfast.log import LOGGER
 from slowfast.randomness import seed_from_key
-
-
-class Interrupted(Exception):
-    """Asked to stop by a signal; the state of this very step has been saved."""
-
-    def __init__(self, signal_number: int, checkpoint: Path) -> None:
-        super().__init__(
-            f"stopped by {signal.Signals(signal_number).name}; the state is in {checkpoint}, "
-            "and the same command goes on from there"
-        )
-        self.exit_code = 128 + signal_number
 
 
 def train(cfg: Any) -> None:
@@ -61,7 +50,7 @@ def train(cfg: Any) -> None:
     continued = resume(trainer, cfg)
     start = trainer.position
     journal.rewind(epoch=start.epoch, batch=start.batch)
-    stop = _StopSignal()
+    stop = StopSignal()
     if continued and start.batch == 0 and _evaluation_is_missing(journal, cfg, start.epoch):
         _evaluate(trainer, cfg, journal, bad, stop, epoch=start.epoch - 1)
     for epoch in range(start.epoch, cfg.SOLVER.MAX_EPOCH):
@@ -93,7 +82,7 @@ def train_epoch(
     cfg: Any,
     journal: Journal,
     bad: BadSampleLog,
-    stop: _StopSignal,
+    stop: StopSignal,
     *,
     epoch: int,
 ) -> None:
@@ -120,7 +109,7 @@ def train_epoch(
             if due and trainer.window_means.count:
                 now = clock.snapshot()
                 speed, last = Speed.between(last, now), now
-                record = _iteration_record(
+                record = iteration_record(
                     trainer, cfg, speed, lr, epoch=epoch, done=i + 1, steps=i + 1 - logged
                 )
                 logged = i + 1
@@ -137,7 +126,7 @@ def train_epoch(
     trainer.stepper.check.flush()
     position.epoch, position.batch = epoch + 1, 0
     speed = Speed.between(started, clock.snapshot())
-    record = _epoch_record(trainer, cfg, speed, epoch=epoch)
+    record = epoch_record(trainer, cfg, speed, epoch=epoch)
     journal.write(record, step=(epoch + 1) * total)
     LOGGER.info("epoch %d: %s", epoch + 1, _verdict(speed, loader, cfg))
 
@@ -157,7 +146,7 @@ def _step(trainer: Trainer, cfg: Any, batch: Any, lr: float, *, epoch: int, inde
     trainer.epoch_means.update(out, len(batch))
 
 
-def _between_steps(trainer: Trainer, cfg: Any, stop: _StopSignal) -> None:
+def _between_steps(trainer: Trainer, cfg: Any, stop: StopSignal) -> None:
     """Save where ``TRAIN.CHECKPOINT_PERIOD_STEPS`` or a signal asks for it."""
     position = trainer.position
     step = position.epoch * len(trainer.loader) + position.batch
@@ -169,58 +158,12 @@ def _between_steps(trainer: Trainer, cfg: Any, stop: _StopSignal) -> None:
             raise Interrupted(stop.asked, path)
 
 
-def _iteration_record(
-    trainer: Trainer, cfg: Any, speed: Speed, lr: float, *, epoch: int, done: int, steps: int
-) -> dict[str, Any]:
-    total = len(trainer.loader)
-    means = trainer.window_means.read()
-    trainer.window_means.reset()
-    left = (cfg.SOLVER.MAX_EPOCH - epoch) * total - done
-    per_step = speed.seconds / steps
-    return {
-        "_type": "train_iter",
-        "epoch": epoch + 1,
-        "epochs": cfg.SOLVER.MAX_EPOCH,
-        "iter": done,
-        "iters": total,
-        "dt": per_step,
-        "dt_data": per_step * speed.data_wait,
-        "dt_net": per_step * (1 - speed.data_wait),
-        "eta": format_eta(left * per_step),
-        "lr": lr,
-        **means,
-        "clips_per_s": speed.clips_per_s,
-        "data_wait": speed.data_wait,
-        **memory_gb(),
-    }
-
-
-def _epoch_record(trainer: Trainer, cfg: Any, speed: Speed, *, epoch: int) -> dict[str, Any]:
-    # The sums of all ranks, so that the figure is of the whole epoch and not of one shard.
-    states = dist.gather_objects(trainer.epoch_means.state())
-    trainer.epoch_means.reset()
-    count = max(sum(s["count"] for s in states), 1)
-    means = {name: sum(s["sums"][name] for s in states) / count for name in states[0]["sums"]}
-    return {
-        "_type": "train_epoch",
-        "epoch": epoch + 1,
-        "epochs": cfg.SOLVER.MAX_EPOCH,
-        "eta": format_eta(speed.seconds * (cfg.SOLVER.MAX_EPOCH - epoch - 1)),
-        "lr": trainer.stepper.optimizer.param_groups[0]["lr"],
-        **means,
-        "seconds": speed.seconds,
-        "clips_per_s": speed.clips_per_s,
-        "data_wait": speed.data_wait,
-        **memory_gb(),
-    }
-
-
 def _evaluate(
     trainer: Trainer,
     cfg: Any,
     journal: Journal,
     bad: BadSampleLog,
-    stop: _StopSignal,
+    stop: StopSignal,
     *,
     epoch: int,
 ) -> None:
@@ -287,30 +230,3 @@ def _explain(error: NonFiniteLoss, cfg: Any, *, epoch: int, index: int) -> Value
         f"in {path}. A lower SOLVER.BASE_LR, a longer SOLVER.WARMUP_EPOCHS, "
         "SOLVER.CLIP_GRAD_L2NORM 1.0 or TRAIN.AMP_DTYPE bfloat16 usually help"
     )
-
-
-class _StopSignal:
-    """Remembers the first SIGINT or SIGTERM; a second one acts at once."""
-
-    def __init__(self) -> None:
-        self.asked = 0
-        self._old: dict[int, Any] = {}
-        # With several ranks the launcher passes signals on, and all would have to agree on the
-        # step; there the last saved checkpoint is what a restart goes on from.
-        if dist.world_size() == 1:
-            try:
-                for number in (signal.SIGINT, signal.SIGTERM):
-                    self._old[number] = signal.signal(number, self._note)
-            except ValueError:
-                self._old.clear()  # not the main thread: signals belong to somebody else
-
-    def _note(self, number: int, frame: Any) -> None:
-        self.asked = number
-        # The signal may have come in the middle of a log line, which can't be entered again.
-        os.write(2, f"{signal.Signals(number).name}: saving after this step\n".encode())
-        self.restore()
-
-    def restore(self) -> None:
-        for number, handler in self._old.items():
-            signal.signal(number, handler)
-        self._old.clear()

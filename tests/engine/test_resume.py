@@ -20,8 +20,9 @@ from slowfast.engine.checkpoint.formats import write_weights
 from slowfast.engine.checkpoint.integrity import CheckpointError
 from slowfast.engine.checkpoint.state import checkpoint_path, list_checkpoints, read_checkpoint
 from slowfast.engine.resume import resume
+from slowfast.engine.stop import Interrupted
 from slowfast.engine.test import test as run_test
-from slowfast.engine.train import Interrupted, train
+from slowfast.engine.train import train
 from slowfast.tasks.classification import Classification
 
 CONFIG = Path(__file__).parents[2] / "configs" / "Motions" / "SLOWFAST_TINY.yaml"
