@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +31,11 @@ from slowfast.log import LOGGER
 from slowfast.randomness import seed_from_key
 
 
-def train(cfg: Any) -> None:
+def train(cfg: Any, *, build: Callable[[Any], Trainer] = build_trainer) -> None:
     """Train as the config says, from the newest checkpoint of OUTPUT_DIR if there is one.
+
+    Args:
+        build: what makes the trainer; tests put faults into it.
 
     Raises:
         ValueError: the config asks for what cannot be had, or the loss is not finite.
@@ -40,7 +44,7 @@ def train(cfg: Any) -> None:
     refuse_unsupported(cfg)
     clips_per_process(cfg, "TRAIN")  # raises if a step cannot be shared evenly
     journal = open_run(cfg)
-    trainer = build_trainer(cfg)
+    trainer = build(cfg)
     record_data(cfg, {"train": trainer.loader.dataset.records})
     if trainer.val_loader is not None:
         record_data(cfg, {"val": trainer.val_loader.dataset.records})
