@@ -17,6 +17,7 @@ from slowfast.data.datasets.build import (
 )
 from slowfast.data.loader import EvalLoader, TrainLoader
 from slowfast.data.transforms.augment_stage import AugmentStage
+from slowfast.engine.guard import Guard, KeptBuffers
 from slowfast.engine.meters import Means
 from slowfast.engine.optim import optimizer_from_cfg
 from slowfast.engine.schedule import Policy, schedule_from_cfg
@@ -142,6 +143,17 @@ def build_stepper(
         amp_dtype=amp,
         clip_norm=cfg.SOLVER.CLIP_GRAD_L2NORM or limit,
         clip_value=cfg.SOLVER.CLIP_GRAD_VAL or limit,
+        guard=guard_from_cfg(net, cfg),
+    )
+
+
+def guard_from_cfg(net: nn.Module, cfg: Any) -> Guard:
+    """What ON_NONFINITE, MAX_NONFINITE and KILL_LOSS_EXPLOSION_FACTOR of TRAIN ask for."""
+    skip = cfg.TRAIN.ON_NONFINITE == "skip"
+    return Guard(
+        max_skipped=cfg.TRAIN.MAX_NONFINITE if skip else None,
+        explosion=cfg.TRAIN.KILL_LOSS_EXPLOSION_FACTOR or float("inf"),
+        kept=KeptBuffers(net.buffers() if skip else ()),
     )
 
 

@@ -11,6 +11,7 @@ from torch import nn
 from slowfast.data.loader import TrainLoader
 from slowfast.data.transforms.augment_stage import AugmentStage
 from slowfast.data.transforms.device import InputStage
+from slowfast.engine.stop import StoppableLoader
 from slowfast.log import LOGGER
 
 with warnings.catch_warnings():
@@ -21,7 +22,7 @@ with warnings.catch_warnings():
 
 def precise_bn(
     model: nn.Module,
-    loader: TrainLoader,
+    loader: TrainLoader | StoppableLoader,
     inputs: InputStage,
     *,
     augment: AugmentStage,

@@ -8,51 +8,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from slowfast import dist
 from slowfast.data.batch import Batch
-
-
-class NonFiniteLoss(ValueError):
-    """The loss is not a number; carries the batch it was computed on."""
-
-    def __init__(self, batch: Batch, loss: float) -> None:
-        super().__init__(f"the loss is {loss}")
-        self.batch, self.loss = batch, loss
-
-
-class FiniteCheck:
-    """Stops training at a loss that is not finite, on all ranks at the same step.
-
-    On a CPU the check comes before the update. On a GPU the flag is copied while the next step
-    is queued and read one step later, so that the host never waits for the device; call
-    `flush` before anything is saved.
-    """
-
-    def __init__(self) -> None:
-        self._waiting: tuple[Tensor, torch.cuda.Event, Batch] | None = None
-
-    def __call__(self, loss: Tensor, batch: Batch) -> None:
-        bad = dist.any_rank((~torch.isfinite(loss.detach())).float())
-        if loss.device.type != "cuda":
-            if bad.item():
-                raise NonFiniteLoss(batch, loss.item())
-            return
-        self.flush()
-        host = torch.empty((), dtype=bad.dtype, pin_memory=True)
-        host.copy_(bad, non_blocking=True)
-        event = torch.cuda.Event()
-        event.record()
-        self._waiting = (host, event, batch)
-
-    def flush(self) -> None:
-        """Wait for the flag of the last step, if there is one."""
-        if self._waiting is None:
-            return
-        host, event, batch = self._waiting
-        self._waiting = None
-        event.synchronize()
-        if host.item():
-            raise NonFiniteLoss(batch, float("nan"))
+from slowfast.engine.guard import Guard
 
 
 @dataclass
@@ -65,6 +22,7 @@ class Stepper:
         amp_dtype: precision of the forward pass; None for full precision.
         clip_norm: largest L2 norm of all gradients together; infinite for none.
         clip_value: largest absolute value of each gradient; infinite for none.
+        guard: decides with all ranks whether the step counts.
     """
 
     model: nn.Module
@@ -74,7 +32,7 @@ class Stepper:
     amp_dtype: torch.dtype | None = None
     clip_norm: float = float("inf")
     clip_value: float = float("inf")
-    check: FiniteCheck = field(default_factory=FiniteCheck)
+    guard: Guard = field(default_factory=Guard)
 
     def __call__(self, batch: Batch, lr: float, *, seed: int) -> dict[str, Tensor]:
         """Return detached scalars, on the device: reading one is the caller's sync point.
@@ -82,14 +40,18 @@ class Stepper:
         Args:
             seed: of dropout and the like in this step. Seeding each step from its position,
                 rather than saving generators, makes a resumed run exact by construction.
+
+        Raises:
+            NonFinite, Explosion: as `Guard.update`; all ranks raise it at the same step.
         """
         torch.manual_seed(seed)
         for group in self.optimizer.param_groups:
             group["lr"] = lr * group.get("layer_decay", 1.0)
         device = batch.clips.device.type
+        self.guard.begin()
         with torch.autocast(device, self.amp_dtype, enabled=self.amp_dtype is not None):
             out = self.loss_fn(self.model, batch)
-        self.check(out["loss"], batch)
+        self.guard(out["loss"], batch)
         self.optimizer.zero_grad(set_to_none=True)
         self.scaler.scale(out["loss"]).backward()
         self.scaler.unscale_(self.optimizer)  # so that the norm below is the true one
@@ -97,6 +59,5 @@ class Stepper:
         if self.clip_value != float("inf"):
             nn.utils.clip_grad_value_(parameters, self.clip_value)
         out["grad_norm"] = nn.utils.clip_grad_norm_(parameters, self.clip_norm)
-        self.scaler.step(self.optimizer)  # skips the update when a gradient is not finite
-        self.scaler.update()
+        self.guard.update(self.optimizer, self.scaler, out["grad_norm"])
         return {name: value.detach() for name, value in out.items()}

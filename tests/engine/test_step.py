@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from slowfast.data.batch import Batch
-from slowfast.engine.step import NonFiniteLoss, Stepper
+from slowfast.engine.guard import NonFinite
+from slowfast.engine.step import Stepper
 
 
 def make_batch(value: float = 1.0) -> Batch:
@@ -70,7 +71,7 @@ def test_a_loss_that_is_not_a_number_stops_before_the_update() -> None:
     stepper = make_stepper()
     before = [p.detach().clone() for p in stepper.model.parameters()]
     batch = make_batch(float("nan"))
-    with pytest.raises(NonFiniteLoss, match="the loss is nan") as caught:
+    with pytest.raises(NonFinite, match="the loss is nan") as caught:
         stepper(batch, lr=0.1, seed=0)
     assert caught.value.batch is batch
     for old, new in zip(before, stepper.model.parameters(), strict=True):
@@ -82,5 +83,5 @@ def test_on_a_gpu_the_step_after_tells() -> None:
     stepper = make_stepper()
     stepper.model.cuda()
     stepper(make_batch(float("nan")).to("cuda"), lr=0.1, seed=0)
-    with pytest.raises(NonFiniteLoss):
-        stepper.check.flush()
+    with pytest.raises(NonFinite):
+        stepper.guard.flush()
