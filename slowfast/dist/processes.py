@@ -16,7 +16,6 @@ from typing import IO, Any
 
 from slowfast.dist.failure import Failure, first_cause
 from slowfast.dist.output import log_path
-from slowfast.dist.output import log_path
 from slowfast.dist.worker import STOP_SIGNALS, failure_path, result_path
 
 _CODE = "from slowfast.dist.worker import main; main()"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from slowfast.dist.watchdog import progress
@@ -73,6 +73,23 @@ def any_rank(flag: Tensor) -> Tensor:
         _torch().all_reduce(flag, op=_torch().ReduceOp.MAX)
         progress()
     return flag
+
+
+def begin_sum(values: Tensor) -> Callable[[], Tensor]:
+    """Begin to add ``values`` up over all ranks, in place; the function returned gives the sums.
+
+    What is computed between the two calls is computed while ranks talk.
+    """
+    if not _is_on():
+        return lambda: values
+    work = _torch().all_reduce(values, async_op=True)
+
+    def result() -> Tensor:
+        work.wait()  # of NCCL, the device waits, not the host
+        progress()
+        return values
+
+    return result
 
 
 def new_group(ranks: Sequence[int] | None = None, *, backend: str | None = None) -> Any:
