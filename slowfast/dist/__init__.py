@@ -2,6 +2,7 @@
 
 from slowfast.dist.launch import launch
 from slowfast.dist.ranks import (
+    any_rank,
     barrier,
     begin_sum,
     broadcast_object,
@@ -15,6 +16,7 @@ from slowfast.dist.ranks import (
 )
 
 __all__ = [
+    "any_rank",
     "barrier",
     "begin_sum",
     "broadcast_object",
