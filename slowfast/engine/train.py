@@ -91,6 +91,8 @@ def _take_up(trainer: Trainer, cfg: Any, journal: Journal, bad: BadSampleLog) ->
     continued = resume(trainer, cfg)
     at = trainer.position
     journal.rewind(epoch=at.epoch, batch=at.batch)
+    bad.rewind(epoch=at.epoch, batch=at.batch)
+    dist.barrier()
     if not continued:
         return False
     trainer.best |= best_so_far(journal)
@@ -119,7 +121,7 @@ def train_epoch(
     title = f"epoch {epoch + 1}/{cfg.SOLVER.MAX_EPOCH}"
     with Progress(title, total, start=position.batch, shown=dist.is_main()) as progress:
         for i, batch in enumerate(clock.batches(batches), position.batch):
-            bad.add(batch.bad, seen=len(batch) + len(batch.bad), epoch=epoch)
+            bad.add(batch.bad, seen=len(batch) + len(batch.bad), epoch=epoch, batch=i)
             shown: dict[str, str] = {}
             lr = trainer.schedule(epoch + i / total)
             if len(batch):  # or nothing in it could be read, and there is nothing to learn from
