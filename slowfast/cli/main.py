@@ -20,7 +20,7 @@ COMMANDS = {
     "check-data": "Decode every video of the lists once; find what is broken, copied or leaked.",
     "prepare-data": "Write small copies of videos that decode fast, pictures or tar shards; and "
     "their lists.",
-    "stress": "Try the readers on odd, damaged and hostile files that are made here.",
+    "stress": "Try odd and hostile files, and training that is killed, stopped or given NaNs.",
     "demo": "The main job in minutes: built-in data, training and 30-view test of two networks, "
     "reports.",
     "report": "Write report.html for the folder of a run.",

@@ -4,6 +4,7 @@ from slowfast.dist.environment import Job, Wanted, find_job
 from slowfast.dist.failure import ProcessFailed, Stopped
 from slowfast.dist.launch import launch
 from slowfast.dist.ranks import (
+    any_rank,
     barrier,
     begin_sum,
     broadcast_object,
@@ -24,6 +25,7 @@ __all__ = [
     "ProcessFailed",
     "Stopped",
     "Wanted",
+    "any_rank",
     "barrier",
     "begin_sum",
     "broadcast_object",

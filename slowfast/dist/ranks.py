@@ -67,6 +67,13 @@ def broadcast_object(value: Any) -> Any:
     return box[0]
 
 
+def any_rank(flag: Tensor) -> Tensor:
+    """Whether a flag (0 or 1, float) is set on any rank, in place and on every rank."""
+    if _is_on():
+        dist.all_reduce(flag, op=dist.ReduceOp.MAX)
+    return flag
+
+
 def begin_sum(values: Tensor) -> Callable[[], Tensor]:
     """Begin to add ``values`` up over all ranks, in place; the function returned gives the sums.
 

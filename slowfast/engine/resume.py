@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from slowfast import dist
-from slowfast.config import cfg_from_text, dump_cfg
+from slowfast.config import cfg_from_text, clips_per_process, dump_cfg
 from slowfast.engine.build import Position, Trainer
 from slowfast.engine.checkpoint.from_cfg import start_from_cfg
 from slowfast.engine.checkpoint.integrity import CheckpointError
@@ -51,6 +51,7 @@ def save(trainer: Trainer, cfg: Any, *, best: bool = False) -> Path:
                 "version": __version__,
                 "position": {"epoch": position.epoch, "batch": position.batch},
                 "batches_per_epoch": len(trainer.loader),
+                "global_batch": _global_batch(cfg),
                 "best": dict(trainer.best),
                 "means": means,
                 "guard": trainer.stepper.guard.state(),
@@ -132,8 +133,7 @@ def _load_all(trainer: Trainer, cfg: Any, content: dict[str, Any], *, source: st
     if content.get("scaler_state") and trainer.stepper.scaler.is_enabled():
         trainer.stepper.scaler.load_state_dict(content["scaler_state"])
     position = ours.get("position", {"epoch": content.get("epoch", -1) + 1, "batch": 0})
-    _check_position(trainer, position, ours, source=source)
-    trainer.position = Position(position["epoch"], position["batch"])
+    trainer.position = _position(trainer, cfg, position, ours, source=source)
     trainer.best = dict(ours.get("best", {}))
     _load_means(trainer, ours.get("means", []))
     trainer.stepper.guard.load(ours.get("guard", {}))
@@ -144,17 +144,46 @@ def _load_all(trainer: Trainer, cfg: Any, content: dict[str, Any], *, source: st
         LOGGER.info("going on from %s at epoch %d, iteration %d", source, epoch + 1, batch + 1)
 
 
-def _check_position(
-    trainer: Trainer, position: dict[str, int], ours: dict[str, Any], *, source: str
-) -> None:
-    saved, now = ours.get("batches_per_epoch"), len(trainer.loader)
-    if position["batch"] and saved != now:
+def _global_batch(cfg: Any) -> int:
+    """Clips of a step on all ranks together."""
+    return clips_per_process(cfg, "TRAIN") * dist.world_size()
+
+
+def _position(
+    trainer: Trainer,
+    cfg: Any,
+    position: dict[str, int],
+    ours: dict[str, Any],
+    *,
+    source: str,
+) -> Position:
+    """Where to go on; with another global batch, after as many videos of the epoch."""
+    now = _global_batch(cfg)
+    before = ours.get("global_batch", now)
+    epoch, batch = position["epoch"], position["batch"]
+    if before != now:
+        if not cfg.TRAIN.ALLOW_BATCH_CHANGE:
+            raise CheckpointError(
+                f"{source}: was saved by a run with {before} clips a step, and this one takes "
+                f"{now}: it would be another run. Set TRAIN.BATCH_SIZE so that its product with "
+                f"the number of machines is {before}; or TRAIN.ALLOW_BATCH_CHANGE True to go on "
+                "with another batch, and SOLVER.BASE_LR to fit it"
+            )
+        moved = min(batch * before // now, len(trainer.loader))
+        LOGGER.warning(
+            "%s was saved with %d clips a step; going on with %d, after %d of %d iterations of "
+            "epoch %d, in the order of the new batch (TRAIN.ALLOW_BATCH_CHANGE)",
+            *(source, before, now, moved, len(trainer.loader), epoch + 1),
+        )
+        return Position(epoch, moved)
+    saved, total = ours.get("batches_per_epoch"), len(trainer.loader)
+    if batch and saved != total:
         raise CheckpointError(
             f"{source}: was saved in the middle of an epoch of {saved} batches, but an epoch has "
-            f"{now} now. Go on with the same data and the same TRAIN.BATCH_SIZE x NUM_SHARDS, or "
-            "name a checkpoint of a whole epoch in TRAIN.CHECKPOINT_FILE_PATH with another "
-            "OUTPUT_DIR"
+            f"{total} now. Go on with the same data, or name a checkpoint of a whole epoch in "
+            "TRAIN.CHECKPOINT_FILE_PATH with another OUTPUT_DIR"
         )
+    return Position(epoch, batch)
 
 
 def _load_means(trainer: Trainer, means: list[dict[str, Any]]) -> None:

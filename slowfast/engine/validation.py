@@ -32,6 +32,7 @@ def validate(
     if trainer.val_loader is None:
         return
     since = time.perf_counter()
+    bad.begin_evaluation(epoch + 1)
     # Ranks have a batch more or less, but they vote together or not at all.
     votes = min(dist.gather_objects(len(trainer.val_loader)))
     vote = StopVote(stop, trainer.device, votes=votes)
