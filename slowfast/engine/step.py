@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from slowfast import dist
 from slowfast.data.batch import Batch
+from slowfast.engine.parallel import whole
 
 
 class NonFiniteLoss(ValueError):
@@ -96,7 +97,7 @@ class Stepper:
         parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
         if self.clip_value != float("inf"):
             nn.utils.clip_grad_value_(parameters, self.clip_value)
-        out["grad_norm"] = nn.utils.clip_grad_norm_(parameters, self.clip_norm)
+        out["grad_norm"] = whole(nn.utils.clip_grad_norm_(parameters, self.clip_norm))
         self.scaler.step(self.optimizer)  # skips the update when a gradient is not finite
         self.scaler.update()
         return {name: value.detach() for name, value in out.items()}

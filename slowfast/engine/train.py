@@ -13,7 +13,12 @@ from slowfast.config import clips_per_process
 from slowfast.data.bad_samples import BadSampleLog
 from slowfast.data.loader import TrainLoader
 from slowfast.data.workers import usable_cores
-from slowfast.engine.build import Trainer, amp_dtype_from_cfg, build_trainer
+from slowfast.engine.build import (
+    Trainer,
+    amp_dtype_from_cfg,
+    build_trainer,
+    network_to_evaluate,
+)
 from slowfast.engine.evaluate import evaluate
 from slowfast.engine.journal import Journal
 from slowfast.engine.meters import Clock, Progress, Speed, memory_gb
@@ -51,28 +56,29 @@ def train(cfg: Any) -> None:
     start = trainer.position
     journal.rewind(epoch=start.epoch, batch=start.batch)
     stop = StopSignal()
-    if continued and start.batch == 0 and _evaluation_is_missing(journal, cfg, start.epoch):
-        _evaluate(trainer, cfg, journal, bad, stop, epoch=start.epoch - 1)
-    for epoch in range(start.epoch, cfg.SOLVER.MAX_EPOCH):
-        train_epoch(trainer, cfg, journal, bad, stop, epoch=epoch)
-        save_due = _is_due(epoch, cfg.TRAIN.CHECKPOINT_PERIOD, cfg)
-        eval_due = _is_due(epoch, cfg.TRAIN.EVAL_PERIOD, cfg)
-        if cfg.BN.USE_PRECISE_STATS and (save_due or eval_due):
-            precise_bn(
-                trainer.net,
-                trainer.loader,
-                trainer.task.inputs,
-                augment=trainer.augment,
-                epoch=epoch,
-                num_batches=cfg.BN.NUM_BATCHES_PRECISE,
-                device=trainer.device,
-            )
-        if save_due:
-            save(trainer, cfg)
-        if eval_due:
-            _evaluate(trainer, cfg, journal, bad, stop, epoch=epoch)
-        if stop.asked:
-            raise Interrupted(stop.asked, save(trainer, cfg))
+    with trainer.saves:
+        if continued and start.batch == 0 and _evaluation_is_missing(journal, cfg, start.epoch):
+            _evaluate(trainer, cfg, journal, bad, stop, epoch=start.epoch - 1)
+        for epoch in range(start.epoch, cfg.SOLVER.MAX_EPOCH):
+            train_epoch(trainer, cfg, journal, bad, stop, epoch=epoch)
+            save_due = _is_due(epoch, cfg.TRAIN.CHECKPOINT_PERIOD, cfg)
+            eval_due = _is_due(epoch, cfg.TRAIN.EVAL_PERIOD, cfg)
+            if cfg.BN.USE_PRECISE_STATS and (save_due or eval_due):
+                precise_bn(
+                    trainer.net,
+                    trainer.loader,
+                    trainer.task.inputs,
+                    augment=trainer.augment,
+                    epoch=epoch,
+                    num_batches=cfg.BN.NUM_BATCHES_PRECISE,
+                    device=trainer.device,
+                )
+            if save_due:
+                save(trainer, cfg)
+            if eval_due:
+                _evaluate(trainer, cfg, journal, bad, stop, epoch=epoch)
+            if stop.asked:
+                raise Interrupted(stop.asked, save(trainer, cfg))
     stop.restore()
     journal.close()
 
@@ -148,6 +154,7 @@ def _step(trainer: Trainer, cfg: Any, batch: Any, lr: float, *, epoch: int, inde
 
 def _between_steps(trainer: Trainer, cfg: Any, stop: StopSignal) -> None:
     """Save where ``TRAIN.CHECKPOINT_PERIOD_STEPS`` or a signal asks for it."""
+    trainer.saves.check()
     position = trainer.position
     step = position.epoch * len(trainer.loader) + position.batch
     period = cfg.TRAIN.CHECKPOINT_PERIOD_STEPS
@@ -176,7 +183,7 @@ def _evaluate(
         return
     since = time.perf_counter()
     metrics = evaluate(
-        trainer.net,
+        network_to_evaluate(trainer.net, cfg, trainer.device),
         trainer.task,
         trainer.val_loader,
         device=trainer.device,
