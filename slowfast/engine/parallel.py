@@ -48,8 +48,9 @@ def shard(net: nn.Module, *, device: torch.device, amp_dtype: torch.dtype | None
 
     The weights must be there and the same everywhere, as after `build_network`: nothing is sent.
     A block of a transformer, or a stage of another network, is gathered as a whole when it is
-    needed. With half precision, parameters are gathered in it and gradients added in float32;
-    batch norm, whose statistics are float32, keeps its network at float32 and autocast.
+    needed. With half precision, parameters are gathered in it and gradients added in float32. Not
+    in networks with batch norm, whose statistics are float32, nor on CPUs, where autocast leaves
+    layer norm alone: there parameters stay float32 until an operator casts them.
     """
     from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
@@ -59,10 +60,9 @@ def shard(net: nn.Module, *, device: torch.device, amp_dtype: torch.dtype | None
             "TRAIN.PARALLEL is 'fsdp' and MVIT.REV.ENABLE is True: reversible blocks compute "
             "their own gradients, of whole parameters; set TRAIN.PARALLEL 'ddp'"
         )
-    if any(isinstance(module, _BatchNorm) for module in net.modules()):
-        amp_dtype = None
+    normed_by_batch = any(isinstance(module, _BatchNorm) for module in net.modules())
     policy = MixedPrecisionPolicy()
-    if amp_dtype is not None:
+    if amp_dtype is not None and device.type == "cuda" and not normed_by_batch:
         policy = MixedPrecisionPolicy(param_dtype=amp_dtype, reduce_dtype=torch.float32)
     for parameter in net.parameters():
         # FSDP takes no other memory format (MODEL.CHANNELS_LAST).

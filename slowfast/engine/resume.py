@@ -47,7 +47,8 @@ def _read_own(trainer: Trainer, path: Path) -> dict[str, Any]:
     """A checkpoint of this run, of which rank 0 has seen that it is whole."""
     if path.suffix != SHARDED:
         return read_checkpoint(path)
-    return read_sharded(path, source=str(path), like=parts_of(trainer), verified=True)
+    parts = parts_of(trainer.net, trainer.stepper.optimizer)
+    return read_sharded(path, source=str(path), like=parts, verified=True)
 
 
 def resume(trainer: Trainer, cfg: Any) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from slowfast import dist
 from slowfast.config import dump_cfg
@@ -22,18 +22,15 @@ def state_of(trainer: Trainer, cfg: Any) -> dict[str, Any]:
     It is the same on all ranks, but for tensors in parts (TRAIN.PARALLEL 'fsdp').
     """
     position = trainer.position
-    # Means differ between ranks; so does what batch norm has seen, of which rank 0's counts.
+    # Means differ between ranks; everything else is the same on all of them, or a part.
     means = dist.gather_objects(
         {"epoch": trainer.epoch_means.state(), "window": trainer.window_means.state()}
     )
-    aggregate_statistics(trainer.net)
-    state = trainer.net.state_dict()
-    buffers = buffers_of_first(trainer.net)
-    state = {name: buffers.get(name, value) for name, value in state.items()}
+    weights = weights_of(trainer.net)
     return {
         # Public readers go on at epoch + 1: this is the last epoch that is complete.
         "epoch": position.epoch - 1,
-        "model_state": dict(to_plain(state)),
+        "model_state": dict(to_plain(weights)),
         "optimizer_state": trainer.stepper.optimizer.state_dict(),
         "cfg": dump_cfg(cfg),
         "scaler_state": trainer.stepper.scaler.state_dict(),
@@ -44,20 +41,25 @@ def state_of(trainer: Trainer, cfg: Any) -> dict[str, Any]:
             "best": dict(trainer.best),
             "means": means,
             "class_names": list(trainer.class_names),
-            "split_statistics": split_statistics(state),
+            "split_statistics": split_statistics(weights),
         },
     }
 
 
-def parts_of(trainer: Trainer) -> dict[str, Tensor]:
+def weights_of(net: nn.Module) -> dict[str, Tensor]:
+    """Parameters as they are on this rank, and rank 0's buffers."""
+    aggregate_statistics(net)
+    buffers = buffers_of_first(net)
+    return {name: buffers.get(name, value) for name, value in net.state_dict().items()}
+
+
+def parts_of(net: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     """Tensors in parts by their names in a sharded checkpoint; empty unless trained with FSDP.
 
     What the optimizer keeps for a parameter, by its position, is in parts as the parameter is.
     """
-    named: dict[str, Tensor] = {
-        f"model_state/{name}": p for name, p in trainer.net.named_parameters()
-    }
-    for index, parameter in enumerate(_parameters(trainer.stepper.optimizer)):
+    named: dict[str, Tensor] = {f"model_state/{name}": p for name, p in net.named_parameters()}
+    for index, parameter in enumerate(_parameters(optimizer)):
         named[f"optimizer_state/state/{index}"] = parameter
     return {name: p for name, p in named.items() if hasattr(p, "full_tensor")}
 
