@@ -70,7 +70,8 @@ def broadcast_object(value: Any) -> Any:
 def any_rank(flag: Tensor) -> Tensor:
     """Whether a flag (0 or 1, float) is set on any rank, in place and on every rank."""
     if _is_on():
-        dist.all_reduce(flag, op=dist.ReduceOp.MAX)
+        _torch().all_reduce(flag, op=_torch().ReduceOp.MAX)
+        progress()
     return flag
 
 

@@ -62,7 +62,7 @@ def train(cfg: Any, *, build: Callable[[Any], Trainer] = build_trainer) -> None:
     if cfg.LOG_MODEL_INFO and dist.is_main():
         log_model_info(trainer.net, cfg)
     missed = _take_up(trainer, cfg, journal, bad)
-    with attended(trainer.loader, trainer.val_loader):
+    with attended(trainer.loader, trainer.val_loader), trainer.saves:
         try:
             if missed:
                 validate(trainer, cfg, journal, bad, stop, epoch=trainer.position.epoch - 1)
@@ -180,6 +180,7 @@ def _settle(trainer: Trainer, cfg: Any, journal: Journal) -> None:
 
 def _between_steps(trainer: Trainer, cfg: Any, journal: Journal, stop: StopSignal) -> None:
     """Save where ``TRAIN.CHECKPOINT_PERIOD_STEPS`` or a signal asks for it."""
+    trainer.saves.check()
     position = trainer.position
     step = position.epoch * len(trainer.loader) + position.batch
     period = cfg.TRAIN.CHECKPOINT_PERIOD_STEPS
