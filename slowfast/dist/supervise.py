@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from slowfast.dist.failure import Failure, ProcessFailed, Stopped
 from slowfast.dist.processes import Place, Processes
@@ -98,17 +98,19 @@ class Supervisor:
                 processes = self.start(place)
                 self._signals.idle = False
                 try:
-                    failure = self._watch(processes)
-                    if failure is None:
-                        if self.meeting.all_finished():
-                            self.meeting.leave()
-                            return processes.result()
-                        self._say("another machine starts its processes again, so these do")
-                        continue
+                    ending = self._watch(processes)
+                    if ending == "done":
+                        self.meeting.leave()
+                        if self._signals.asked:  # all is done, but what follows is not begun
+                            raise Stopped.by(self._signals.asked)
+                        return processes.result()
                 finally:
                     processes.kill()
                     self._signals.idle = True
-                self._judge(failure, self._stacks(place, since))
+                if isinstance(ending, Failure):
+                    self._judge(ending, self._stacks(place, since))
+                else:
+                    self._say("another machine starts its processes again, and so does this one")
 
     def _meet(self) -> Place:
         try:
@@ -117,8 +119,8 @@ class Supervisor:
             self.meeting.tell(Failure.of(error, rank=-1))
             raise
 
-    def _watch(self, processes: Processes) -> Failure | None:
-        """Until all is done or one has failed; None also when another machine waits for us."""
+    def _watch(self, processes: Processes) -> Failure | Literal["done", "again"]:
+        """Until all is done, or one has failed, or another machine waits to start again."""
         said = False
         while True:
             time.sleep(_POLL)
@@ -134,9 +136,9 @@ class Supervisor:
                     self.meeting.say_finished()
                     said = True
                 if self.meeting.all_finished():
-                    return None
+                    return "done"
             if self.meeting.someone_waits():
-                return None
+                return "again"
 
     def _stop(self, processes: Processes) -> Failure:
         """Pass the signal on and wait until the processes have saved."""
