@@ -21,6 +21,7 @@ from slowfast.log import line_format
 
 STOP_SECONDS = 150.0  # that processes have to agree on a step and to save it
 _STRAGGLE = 20.0  # after one of them has ended otherwise, the others can't agree
+TWICE = 1.0  # seconds in which a second signal is the first one again
 _POLL = 0.05
 
 
@@ -43,6 +44,7 @@ class Signals:
         self.asked = 0
         self.again = False
         self.idle = True  # no process runs that would have something to save
+        self._since = 0.0
         self._old: dict[int, Any] = {}
 
     def __enter__(self) -> Signals:
@@ -58,7 +60,10 @@ class Signals:
             signal.signal(number, handler)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        self.again = bool(self.asked)
+        now = time.monotonic()
+        # Some are sent twice: to a process and to its group.
+        self.again = bool(self.asked) and now - self._since > TWICE
+        self._since = self._since if self.asked else now
         # A terminal that was closed asks for what a scheduler asks for.
         number = signal.SIGTERM if number == getattr(signal, "SIGHUP", 0) else number
         self.asked = self.asked or number
@@ -95,8 +100,8 @@ class Supervisor:
             while True:
                 place = self._meet()
                 since = time.time()
-                processes = self.start(place)
                 self._signals.idle = False
+                processes = self.start(place)
                 try:
                     ending = self._watch(processes)
                     if ending == "done":

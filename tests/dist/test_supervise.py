@@ -167,7 +167,9 @@ def test_processes_that_had_nothing_to_save_are_stopped_too() -> None:
     assert caught.value.exit_code == 75
 
 
-def test_a_second_signal_ends_at_once() -> None:
+def test_a_second_signal_ends_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervise, "TWICE", 0.0)
+
     class Stubborn(Pretend):
         finished = False  # type: ignore[assignment]
 
