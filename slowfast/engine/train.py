@@ -140,7 +140,8 @@ def train_epoch(
     _settle(trainer, cfg, journal)
     speed = Speed.between(started, clock.snapshot())
     if cfg.BN.USE_PRECISE_STATS and any(
-        is_due(epoch, period, cfg) for period in (cfg.TRAIN.CHECKPOINT_PERIOD, cfg.TRAIN.EVAL_PERIOD)
+        is_due(epoch, period, cfg)
+        for period in (cfg.TRAIN.CHECKPOINT_PERIOD, cfg.TRAIN.EVAL_PERIOD)
     ):
         _precise_bn(trainer, cfg, stop, epoch=epoch)
     position.epoch, position.batch = epoch + 1, 0
