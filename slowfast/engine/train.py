@@ -11,6 +11,7 @@ from slowfast import dist
 from slowfast.config import clips_per_process
 from slowfast.data.bad_samples import BadSampleLog
 from slowfast.data.loader import TrainLoader
+from slowfast.data.loader_workers import attended
 from slowfast.data.workers import usable_cores
 from slowfast.engine.build import Trainer, build_trainer
 from slowfast.engine.guard import Explosion, KeptBuffers, NonFinite
@@ -23,8 +24,8 @@ from slowfast.engine.record import open_run, record_data
 from slowfast.engine.resume import resume, save
 from slowfast.engine.stop import (
     Interrupted,
+    PassCutShort,
     StoppableLoader,
-    Stopped,
     StopSignal,
     StopVote,
     agree_to_stop,
@@ -61,21 +62,28 @@ def train(cfg: Any, *, build: Callable[[Any], Trainer] = build_trainer) -> None:
     if cfg.LOG_MODEL_INFO and dist.is_main():
         log_model_info(trainer.net, cfg)
     missed = _take_up(trainer, cfg, journal, bad)
-    try:
-        if missed:
-            validate(trainer, cfg, journal, bad, stop, epoch=trainer.position.epoch - 1)
-        for epoch in range(trainer.position.epoch, cfg.SOLVER.MAX_EPOCH):
-            train_epoch(trainer, cfg, journal, bad, stop, epoch=epoch)
-            if is_due(epoch, cfg.TRAIN.CHECKPOINT_PERIOD, cfg):
-                save(trainer, cfg)
-            if is_due(epoch, cfg.TRAIN.EVAL_PERIOD, cfg):
-                validate(trainer, cfg, journal, bad, stop, epoch=epoch)
-            if number := agree_to_stop(stop, trainer.device):
-                raise Interrupted(number, save(trainer, cfg))
-    except (NonFinite, Explosion) as error:
-        raise explain(error, trainer.position, cfg) from error
+    with attended(trainer.loader, trainer.val_loader), trainer.saves:
+        try:
+            if missed:
+                validate(trainer, cfg, journal, bad, stop, epoch=trainer.position.epoch - 1)
+            _train_epochs(trainer, cfg, journal, bad, stop)
+        except (NonFinite, Explosion) as error:
+            raise explain(error, trainer.position, cfg) from error
     stop.restore()
     journal.close()
+
+
+def _train_epochs(
+    trainer: Trainer, cfg: Any, journal: Journal, bad: BadSampleLog, stop: StopSignal
+) -> None:
+    for epoch in range(trainer.position.epoch, cfg.SOLVER.MAX_EPOCH):
+        train_epoch(trainer, cfg, journal, bad, stop, epoch=epoch)
+        if is_due(epoch, cfg.TRAIN.CHECKPOINT_PERIOD, cfg):
+            save(trainer, cfg)
+        if is_due(epoch, cfg.TRAIN.EVAL_PERIOD, cfg):
+            validate(trainer, cfg, journal, bad, stop, epoch=epoch)
+        if number := agree_to_stop(stop, trainer.device):
+            raise Interrupted(number, save(trainer, cfg))
 
 
 def _take_up(trainer: Trainer, cfg: Any, journal: Journal, bad: BadSampleLog) -> bool:
@@ -83,6 +91,8 @@ def _take_up(trainer: Trainer, cfg: Any, journal: Journal, bad: BadSampleLog) ->
     continued = resume(trainer, cfg)
     at = trainer.position
     journal.rewind(epoch=at.epoch, batch=at.batch)
+    bad.rewind(epoch=at.epoch, batch=at.batch)
+    dist.barrier()
     if not continued:
         return False
     trainer.best |= best_so_far(journal)
@@ -111,7 +121,7 @@ def train_epoch(
     title = f"epoch {epoch + 1}/{cfg.SOLVER.MAX_EPOCH}"
     with Progress(title, total, start=position.batch, shown=dist.is_main()) as progress:
         for i, batch in enumerate(clock.batches(batches), position.batch):
-            bad.add(batch.bad, seen=len(batch) + len(batch.bad), epoch=epoch)
+            bad.add(batch.bad, seen=len(batch) + len(batch.bad), epoch=epoch, batch=i)
             shown: dict[str, str] = {}
             lr = trainer.schedule(epoch + i / total)
             if len(batch):  # or nothing in it could be read, and there is nothing to learn from
@@ -170,6 +180,7 @@ def _settle(trainer: Trainer, cfg: Any, journal: Journal) -> None:
 
 def _between_steps(trainer: Trainer, cfg: Any, journal: Journal, stop: StopSignal) -> None:
     """Save where ``TRAIN.CHECKPOINT_PERIOD_STEPS`` or a signal asks for it."""
+    trainer.saves.check()
     position = trainer.position
     step = position.epoch * len(trainer.loader) + position.batch
     period = cfg.TRAIN.CHECKPOINT_PERIOD_STEPS
@@ -202,7 +213,7 @@ def _precise_bn(trainer: Trainer, cfg: Any, stop: StopSignal, *, epoch: int) -> 
             num_batches=cfg.BN.NUM_BATCHES_PRECISE,
             device=trainer.device,
         )
-    except Stopped:
+    except PassCutShort:
         kept.restore(torch.ones((), dtype=torch.bool, device=trainer.device))
         raise Interrupted(vote.number, save(trainer, cfg)) from None
 
