@@ -1,0 +1,70 @@
+"""Who this process is, how many there are, and what they tell each other."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import torch.distributed as dist
+from torch import Tensor
+
+
+def rank() -> int:
+    return dist.get_rank() if _is_on() else 0
+
+
+def world_size() -> int:
+    return dist.get_world_size() if _is_on() else 1
+
+
+def local_rank() -> int:
+    """Rank on this machine: the number of the GPU to use."""
+    return int(os.environ.get("LOCAL_RANK", "0"))
+
+
+def is_main() -> bool:
+    return rank() == 0
+
+
+def barrier() -> None:
+    if _is_on():
+        dist.barrier()
+
+
+def gather_objects(value: Any) -> list[Any]:
+    """What every rank holds, in the order of ranks, on every rank."""
+    if not _is_on():
+        return [value]
+    values: list[Any] = [None] * world_size()
+    dist.all_gather_object(values, value)
+    return values
+
+
+def broadcast_object(value: Any) -> Any:
+    """Rank 0's value, on every rank."""
+    if not _is_on():
+        return value
+    box = [value]
+    dist.broadcast_object_list(box, src=0)
+    return box[0]
+
+
+def any_rank(flag: Tensor) -> Tensor:
+    """Whether a flag (0 or 1, float) is set on any rank, in place and on every rank."""
+    if _is_on():
+        dist.all_reduce(flag, op=dist.ReduceOp.MAX)
+    return flag
+
+
+def first_process() -> bool:
+    """Whether this is the first process of a job, also before or after the ranks exist."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
+def started_outside() -> bool:
+    """Whether torchrun (or another launcher) has already made the processes."""
+    return "RANK" in os.environ and "WORLD_SIZE" in os.environ
+
+
+def _is_on() -> bool:
+    return dist.is_available() and dist.is_initialized()
