@@ -66,6 +66,14 @@ def test_clipping_bounds_the_update_and_reports_the_true_norm() -> None:
     assert out["grad_norm"] > 0.1
 
 
+def test_each_gradient_is_clipped_before_the_norm_is_taken() -> None:
+    stepper = make_stepper(clip_value=1e-3)
+    out = stepper(make_batch(10.0), lr=1.0, seed=0)
+    gradients = torch.cat([p.grad.flatten() for p in stepper.model.parameters()])
+    assert gradients.abs().max() == pytest.approx(1e-3)
+    assert out["grad_norm"].item() == pytest.approx(gradients.norm().item())
+
+
 def test_a_loss_that_is_not_a_number_stops_before_the_update() -> None:
     stepper = make_stepper()
     before = [p.detach().clone() for p in stepper.model.parameters()]
