@@ -17,6 +17,9 @@ from slowfast.data.datasets.build import (
 )
 from slowfast.data.loader import EvalLoader, TrainLoader
 from slowfast.data.transforms.augment_stage import AugmentStage
+from slowfast.engine.ddp import BucketOrder, distribute, without_exchange
+from slowfast.engine.ema import Average, average_from_cfg
+from slowfast.engine.freeze import freeze
 from slowfast.engine.meters import Means
 from slowfast.engine.optim import optimizer_from_cfg
 from slowfast.engine.schedule import Policy, schedule_from_cfg
@@ -44,6 +47,7 @@ class Trainer:
     model: nn.Module  # what is called: the network, or it compiled and wrapped
     task: Task
     stepper: Stepper
+    average: Average  # the network that is evaluated
     schedule: Policy
     loader: TrainLoader
     val_loader: EvalLoader | None
@@ -92,6 +96,7 @@ def build_network(cfg: Any, device: torch.device) -> nn.Module:
     """The network of MODEL with the initial weights of ``RNG_SEED``, on the device."""
     torch.manual_seed(cfg.RNG_SEED)
     net = build_model(cfg).to(device)
+    freeze(net, cfg.MODEL.FREEZE)
     if cfg.MODEL.CHANNELS_LAST:
         net = channels_last(net)
     return net
@@ -102,12 +107,7 @@ def wrap_model(net: nn.Module, cfg: Any, device: torch.device) -> nn.Module:
     model: nn.Module = net
     if cfg.MODEL.COMPILE:
         model = torch.compile(model)  # type: ignore[assignment]
-    if dist.world_size() > 1:
-        ids = [device.index] if device.type == "cuda" else None
-        model = nn.parallel.DistributedDataParallel(
-            model, device_ids=ids, gradient_as_bucket_view=True
-        )
-    return model
+    return distribute(model, cfg, device)
 
 
 def build_task(cfg: Any) -> Task:
@@ -142,6 +142,9 @@ def build_stepper(
         amp_dtype=amp,
         clip_norm=cfg.SOLVER.CLIP_GRAD_L2NORM or limit,
         clip_value=cfg.SOLVER.CLIP_GRAD_VAL or limit,
+        parts=cfg.TRAIN.GRAD_ACCUM_STEPS,
+        without_exchange=without_exchange(model),
+        before_first=BucketOrder(model),
     )
 
 
@@ -152,11 +155,15 @@ def build_trainer(cfg: Any) -> Trainer:
     model = wrap_model(net, cfg, device)
     shard = {"rank": dist.rank(), "world": dist.world_size()}
     loader = build_loader(cfg, "train", **shard)
+    average = average_from_cfg(net, cfg)
+    stepper = build_stepper(net, model, task, cfg, device)
+    stepper.after = average.update
     return Trainer(
         net=net,
         model=model,
         task=task,
-        stepper=build_stepper(net, model, task, cfg, device),
+        stepper=stepper,
+        average=average,
         schedule=schedule_from_cfg(cfg),
         loader=loader,
         val_loader=build_loader(cfg, "val", **shard),

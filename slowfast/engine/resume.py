@@ -55,6 +55,7 @@ def save(trainer: Trainer, cfg: Any, *, best: bool = False) -> Path:
                 "means": means,
                 "class_names": list(trainer.class_names),
                 "split_statistics": split_statistics(state),
+                "ema_state": trainer.average.state(),
             },
         }
         write_checkpoint(path, content)
@@ -134,6 +135,7 @@ def _load_all(trainer: Trainer, cfg: Any, content: dict[str, Any], *, source: st
     _check_position(trainer, position, ours, source=source)
     trainer.position = Position(position["epoch"], position["batch"])
     trainer.best = dict(ours.get("best", {}))
+    trainer.average.load(ours.get("ema_state", {}))
     _load_means(trainer, ours.get("means", []))
     epoch, batch = trainer.position.epoch, trainer.position.batch
     if epoch >= cfg.SOLVER.MAX_EPOCH:

@@ -176,7 +176,7 @@ def _evaluate(
         return
     since = time.perf_counter()
     metrics = evaluate(
-        trainer.net,
+        trainer.average.net,
         trainer.task,
         trainer.val_loader,
         device=trainer.device,
