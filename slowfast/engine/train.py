@@ -22,6 +22,7 @@ from slowfast.engine.profile import log_model_info
 from slowfast.engine.record import open_run, record_data
 from slowfast.engine.resume import resume, save
 from slowfast.engine.step import NonFiniteLoss
+from slowfast.engine.step_size import log_step
 from slowfast.engine.stop import Interrupted, StopSignal
 from slowfast.engine.support import refuse_unsupported
 from slowfast.engine.to_device import ToDevice
@@ -47,6 +48,7 @@ def train(cfg: Any) -> None:
     bad = BadSampleLog(cfg.OUTPUT_DIR, max_fraction=cfg.DATA.MAX_BAD_FRACTION, rank=dist.rank())
     if cfg.LOG_MODEL_INFO and dist.is_main():
         log_model_info(trainer.net, cfg)
+    log_step(trainer.loader.batches.batch_size, cfg)
     continued = resume(trainer, cfg)
     start = trainer.position
     journal.rewind(epoch=start.epoch, batch=start.batch)
