@@ -2,8 +2,8 @@
 
 from slowfast.dist.launch import launch
 from slowfast.dist.ranks import (
-    any_rank,
     barrier,
+    begin_sum,
     broadcast_object,
     first_process,
     gather_objects,
@@ -15,8 +15,8 @@ from slowfast.dist.ranks import (
 )
 
 __all__ = [
-    "any_rank",
     "barrier",
+    "begin_sum",
     "broadcast_object",
     "first_process",
     "gather_objects",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 import torch.distributed as dist
@@ -49,11 +50,20 @@ def broadcast_object(value: Any) -> Any:
     return box[0]
 
 
-def any_rank(flag: Tensor) -> Tensor:
-    """Whether a flag (0 or 1, float) is set on any rank, in place and on every rank."""
-    if _is_on():
-        dist.all_reduce(flag, op=dist.ReduceOp.MAX)
-    return flag
+def begin_sum(values: Tensor) -> Callable[[], Tensor]:
+    """Begin to add ``values`` up over all ranks, in place; the function returned gives the sums.
+
+    What is computed between the two calls is computed while ranks talk.
+    """
+    if not _is_on():
+        return lambda: values
+    work = dist.all_reduce(values, async_op=True)
+
+    def result() -> Tensor:
+        work.wait()  # of NCCL, the device waits, not the host
+        return values
+
+    return result
 
 
 def first_process() -> bool:

@@ -20,6 +20,7 @@ from slowfast.data.transforms.augment_stage import AugmentStage
 from slowfast.engine.ddp import BucketOrder, distribute, without_exchange
 from slowfast.engine.ema import Average, average_from_cfg
 from slowfast.engine.freeze import freeze
+from slowfast.engine.guard import Guard, KeptBuffers
 from slowfast.engine.meters import Means
 from slowfast.engine.optim import optimizer_from_cfg
 from slowfast.engine.schedule import Policy, schedule_from_cfg
@@ -145,6 +146,17 @@ def build_stepper(
         parts=cfg.TRAIN.GRAD_ACCUM_STEPS,
         without_exchange=without_exchange(model),
         before_first=BucketOrder(model),
+        guard=guard_from_cfg(net, cfg),
+    )
+
+
+def guard_from_cfg(net: nn.Module, cfg: Any) -> Guard:
+    """What ON_NONFINITE, MAX_NONFINITE and KILL_LOSS_EXPLOSION_FACTOR of TRAIN ask for."""
+    skip = cfg.TRAIN.ON_NONFINITE == "skip"
+    return Guard(
+        max_skipped=cfg.TRAIN.MAX_NONFINITE if skip else None,
+        explosion=cfg.TRAIN.KILL_LOSS_EXPLOSION_FACTOR or float("inf"),
+        kept=KeptBuffers(net.buffers() if skip else ()),
     )
 
 

@@ -77,6 +77,6 @@ def _is_before(record: dict[str, Any], epoch: int, batch: int) -> bool:
     at = record.get("epoch")  # counts from 1
     if at is None:
         return False  # of a test: the run it belongs to was not over
-    if record["_type"] == "train_iter" and at == epoch + 1:
+    if record["_type"] in ("train_iter", "train_skip") and at == epoch + 1:
         return record["iter"] <= batch
     return at <= epoch

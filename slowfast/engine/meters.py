@@ -23,34 +23,56 @@ WAIT_LIMIT = 0.3  # waiting for data longer than this share of the time is calle
 
 
 class Means:
-    """Sample-weighted means of scalars that stay on the device until they are read."""
+    """Sample-weighted means of scalars that stay on the device until they are read.
+
+    Values that are not finite are left out: one step that is skipped costs no figure.
+    """
 
     def __init__(self) -> None:
         self.sums: dict[str, Tensor] = {}
+        self.left_out: dict[str, Tensor] = {}  # samples, int64
         self.count = 0
 
     def update(self, values: Mapping[str, Tensor], count: int) -> None:
         for name, value in values.items():
             # float64 keeps the mean of an epoch exact to the digits shown.
             term = value.detach().to(torch.float64) * count
-            self.sums[name] = self.sums[name] + term if name in self.sums else term
+            sound = torch.isfinite(term)
+            self._add(name, torch.where(sound, term, 0.0), (~sound) * count)
         self.count += count
 
+    def _add(self, name: str, term: Tensor, left_out: Tensor) -> None:
+        known = name in self.sums
+        self.sums[name] = self.sums[name] + term if known else term
+        self.left_out[name] = self.left_out[name] + left_out if known else left_out
+
     def read(self) -> dict[str, float]:
-        """The means, as numbers; this waits for the device."""
-        return {name: value.item() / max(self.count, 1) for name, value in self.sums.items()}
+        """The means, as numbers, NaN if there are none; this waits for the device."""
+        means = {}
+        for name, total in self.sums.items():
+            count = self.count - int(self.left_out[name])
+            means[name] = total.item() / count if count else float("nan")
+        return means
 
     def state(self) -> dict[str, Any]:
-        return {"sums": {k: v.item() for k, v in self.sums.items()}, "count": self.count}
+        return {
+            "sums": {k: v.item() for k, v in self.sums.items()},
+            "left_out": {k: int(v) for k, v in self.left_out.items()},
+            "count": self.count,
+        }
 
     def reset(self) -> None:
-        self.sums, self.count = {}, 0
+        self.sums, self.left_out, self.count = {}, {}, 0
 
     def load(self, state: Mapping[str, Any], *, device: torch.device) -> None:
         """Add a saved state."""
+        left_out = state.get("left_out", {})
         for name, value in state["sums"].items():
-            term = torch.tensor(value, dtype=torch.float64, device=device)
-            self.sums[name] = self.sums[name] + term if name in self.sums else term
+            self._add(
+                name,
+                torch.tensor(value, dtype=torch.float64, device=device),
+                torch.tensor(left_out.get(name, 0), device=device),
+            )
         self.count += int(state["count"])
 
 

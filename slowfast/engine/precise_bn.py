@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Generator, Sequence
+from typing import Any
 
 import torch
 from torch import distributed, nn
@@ -12,6 +13,7 @@ from slowfast import dist
 from slowfast.data.loader import TrainLoader
 from slowfast.data.transforms.augment_stage import AugmentStage
 from slowfast.data.transforms.device import InputStage
+from slowfast.engine.stop import StoppableLoader
 from slowfast.log import LOGGER
 
 with warnings.catch_warnings():
@@ -22,7 +24,7 @@ with warnings.catch_warnings():
 
 def precise_bn(
     model: nn.Module,
-    loader: TrainLoader,
+    loader: TrainLoader | StoppableLoader,
     inputs: InputStage,
     *,
     augment: AugmentStage,
@@ -39,6 +41,7 @@ def precise_bn(
     layers = get_bn_modules(model.train())
     if not layers:
         return
+    buffers: list[Any] = [(layer.running_mean, layer.running_var) for layer in layers]
     count = min(num_batches, len(loader))
     if count < num_batches:
         LOGGER.info("precise BN uses the %d batches there are, not %d", count, num_batches)
@@ -59,6 +62,10 @@ def precise_bn(
     finally:
         batches.close()
     _join_processes(layers, clips)
+    for layer, (mean, variance) in zip(layers, buffers, strict=True):
+        # Others hold these tensors, as those that are restored where a step is left out.
+        layer.running_mean = mean.copy_(layer.running_mean)  # type: ignore[arg-type]
+        layer.running_var = variance.copy_(layer.running_var)  # type: ignore[arg-type]
 
 
 @torch.no_grad()

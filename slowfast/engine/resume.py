@@ -53,6 +53,7 @@ def save(trainer: Trainer, cfg: Any, *, best: bool = False) -> Path:
                 "batches_per_epoch": len(trainer.loader),
                 "best": dict(trainer.best),
                 "means": means,
+                "guard": trainer.stepper.guard.state(),
                 "class_names": list(trainer.class_names),
                 "split_statistics": split_statistics(state),
                 "ema_state": trainer.average.state(),
@@ -137,6 +138,7 @@ def _load_all(trainer: Trainer, cfg: Any, content: dict[str, Any], *, source: st
     trainer.best = dict(ours.get("best", {}))
     trainer.average.load(ours.get("ema_state", {}))
     _load_means(trainer, ours.get("means", []))
+    trainer.stepper.guard.load(ours.get("guard", {}))
     epoch, batch = trainer.position.epoch, trainer.position.batch
     if epoch >= cfg.SOLVER.MAX_EPOCH:
         LOGGER.info("%s: all %d epochs are trained", source, cfg.SOLVER.MAX_EPOCH)

@@ -10,51 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from slowfast import dist
 from slowfast.data.batch import Batch
-
-
-class NonFiniteLoss(ValueError):
-    """The loss is not a number; carries the batch it was computed on."""
-
-    def __init__(self, batch: Batch, loss: float) -> None:
-        super().__init__(f"the loss is {loss}")
-        self.batch, self.loss = batch, loss
-
-
-class FiniteCheck:
-    """Stops training at a loss that is not finite, on all ranks at the same step.
-
-    On a CPU the check comes before the update. On a GPU the flag is copied while the next step
-    is queued and read one step later, so that the host never waits for the device; call
-    `flush` before anything is saved.
-    """
-
-    def __init__(self) -> None:
-        self._waiting: tuple[Tensor, torch.cuda.Event, Batch] | None = None
-
-    def __call__(self, loss: Tensor, batch: Batch) -> None:
-        bad = dist.any_rank((~torch.isfinite(loss.detach())).float())
-        if loss.device.type != "cuda":
-            if bad.item():
-                raise NonFiniteLoss(batch, loss.item())
-            return
-        self.flush()
-        host = torch.empty((), dtype=bad.dtype, pin_memory=True)
-        host.copy_(bad, non_blocking=True)
-        event = torch.cuda.Event()
-        event.record()
-        self._waiting = (host, event, batch)
-
-    def flush(self) -> None:
-        """Wait for the flag of the last step, if there is one."""
-        if self._waiting is None:
-            return
-        host, event, batch = self._waiting
-        self._waiting = None
-        event.synchronize()
-        if host.item():
-            raise NonFiniteLoss(batch, float("nan"))
+from slowfast.engine.guard import Guard
 
 
 @dataclass
@@ -72,6 +29,7 @@ class Stepper:
             process and cross the network once a step.
         before_first: called with a pass forward and backward that it may want to see first.
         after: called when the weights have changed.
+        guard: decides with all ranks whether the step counts.
     """
 
     model: nn.Module
@@ -85,7 +43,7 @@ class Stepper:
     without_exchange: Callable[[], AbstractContextManager[Any]] = nullcontext
     before_first: Callable[[Callable[[], Any]], None] = lambda go_through: None
     after: Callable[[], None] = lambda: None
-    check: FiniteCheck = field(default_factory=FiniteCheck)
+    guard: Guard = field(default_factory=Guard)
 
     def __call__(self, batch: Batch, lr: float, *, seed: int) -> dict[str, Tensor]:
         """Return detached scalars, on the device: reading one is the caller's sync point.
@@ -93,40 +51,47 @@ class Stepper:
         Args:
             seed: of dropout and the like in this step. Seeding each step from its position,
                 rather than saving generators, makes a resumed run exact by construction.
+
+        Raises:
+            NonFinite, Explosion: as `Guard.update`; all ranks raise it at the same step.
         """
-        self.before_first(lambda: self._gradients(batch))
+        self.before_first(lambda: self._gradients(batch, lambda loss: None))
         torch.manual_seed(seed)
         for group in self.optimizer.param_groups:
             group["lr"] = lr * group.get("layer_decay", 1.0)
+        self.guard.begin()
         self.optimizer.zero_grad(set_to_none=True)
-        out = self._gradients(batch)
-        self.check(out["loss"], batch)
+        out = self._gradients(batch, lambda loss: self.guard(loss, batch))
         self.scaler.unscale_(self.optimizer)  # so that the norm below is the true one
         parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
         if self.clip_value != float("inf"):
             nn.utils.clip_grad_value_(parameters, self.clip_value)
         out["grad_norm"] = nn.utils.clip_grad_norm_(parameters, self.clip_norm)
-        self.scaler.step(self.optimizer)  # skips the update when a gradient is not finite
-        self.scaler.update()
+        self.guard.update(self.optimizer, self.scaler, out["grad_norm"])
         self.after()
         return out
 
-    def _gradients(self, batch: Batch) -> dict[str, Tensor]:
+    def _gradients(self, batch: Batch, tell: Callable[[Tensor], None]) -> dict[str, Tensor]:
         """Leave the gradients of the whole batch in the parameters; return means over its clips.
 
         A loss is a mean over clips, so each part counts by how many it has.
+
+        Args:
+            tell: hears the loss of the batch as soon as it is known, before the last pass back.
         """
         device = batch.clips.device.type
         means: dict[str, Tensor] = {}
         parts = batch.parts(self.parts)
         for i, part in enumerate(parts):
             share = len(part) / len(batch)
-            context = nullcontext() if i + 1 == len(parts) else self.without_exchange()
-            with context:
+            last = i + 1 == len(parts)
+            with nullcontext() if last else self.without_exchange():
                 with torch.autocast(device, self.amp_dtype, enabled=self.amp_dtype is not None):
                     out = self.loss_fn(self.model, part)
+                for name, value in out.items():
+                    term = value.detach() * share
+                    means[name] = means[name] + term if name in means else term
+                if last:
+                    tell(means["loss"])
                 self.scaler.scale(out["loss"] * share).backward()
-            for name, value in out.items():
-                term = value.detach() * share
-                means[name] = means[name] + term if name in means else term
         return means

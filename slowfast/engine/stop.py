@@ -1,13 +1,28 @@
-"""Signals that ask a run to stop: the step under way is finished and saved first."""
+"""Signals that ask a run to stop: all ranks finish the same step, save it and say so."""
 
 from __future__ import annotations
 
 import os
 import signal
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from slowfast import dist
+from slowfast.engine.to_host import ToHost
+
+# What schedulers send before a time limit (SIGTERM, SIGUSR1) and what Ctrl-C sends; Windows has
+# no SIGUSR1.
+SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name)
+)
+EXIT_INTERRUPTED = 130  # Ctrl-C, as shells have it
+EXIT_RUN_AGAIN = 75  # EX_TEMPFAIL of sysexits.h: nothing is wrong, try again
+GRACE = 25.0  # seconds; launchers kill 30 s after they have asked
 
 
 class Interrupted(Exception):
@@ -18,31 +33,119 @@ class Interrupted(Exception):
             f"stopped by {signal.Signals(signal_number).name}; the state is in {checkpoint}, "
             "and the same command goes on from there"
         )
-        self.exit_code = 128 + signal_number
+        by_hand = signal_number == signal.SIGINT
+        self.exit_code = EXIT_INTERRUPTED if by_hand else EXIT_RUN_AGAIN
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _as_it_was, (self.args[0], self.exit_code)  # between processes
+
+
+def _as_it_was(text: str, exit_code: int) -> Interrupted:
+    error = Interrupted.__new__(Interrupted)
+    Exception.__init__(error, text)
+    error.exit_code = exit_code
+    return error
 
 
 class StopSignal:
-    """Remembers the first SIGINT or SIGTERM; a second one acts at once."""
+    """Remembers the first of `SIGNALS`; one process alone obeys a second one at once.
+
+    With several processes, a scheduler, a terminal and the launcher each signal all of them, so
+    that further signals are obeyed only when `GRACE` seconds were not enough.
+    """
 
     def __init__(self) -> None:
         self.asked = 0
+        self._since = 0.0
         self._old: dict[int, Any] = {}
-        # With several ranks the launcher passes signals on, and all would have to agree on the
-        # step; there the last saved checkpoint is what a restart goes on from.
-        if dist.world_size() == 1:
-            try:
-                for number in (signal.SIGINT, signal.SIGTERM):
-                    self._old[number] = signal.signal(number, self._note)
-            except ValueError:
-                self._old.clear()  # not the main thread: signals belong to somebody else
+        try:
+            for number in SIGNALS:
+                self._old[number] = signal.signal(number, self._note)
+        except ValueError:
+            self._old.clear()  # not the main thread: signals belong to somebody else
 
     def _note(self, number: int, frame: Any) -> None:
-        self.asked = number
-        # The signal may have come in the middle of a log line, which can't be entered again.
-        os.write(2, f"{signal.Signals(number).name}: saving after this step\n".encode())
-        self.restore()
+        if not self.asked:
+            self.asked, self._since = number, time.monotonic()
+            # The signal may have come in the middle of a log line, which can't be entered again.
+            os.write(2, f"{signal.Signals(number).name}: saving after this step\n".encode())
+            if dist.world_size() == 1 and not dist.started_outside():
+                self.restore()
+        elif time.monotonic() - self._since > GRACE:
+            self.restore()
+            os.kill(os.getpid(), number)
 
     def restore(self) -> None:
         for number, handler in self._old.items():
             signal.signal(number, handler)
         self._old.clear()
+
+
+def wishes(asked: int, like: Tensor) -> Tensor:
+    """(len(SIGNALS),) flags of the signal that this process was sent, to be summed over ranks."""
+    flags = torch.zeros(len(SIGNALS), dtype=torch.float64, device=like.device)
+    if asked:
+        flags[SIGNALS.index(asked)].fill_(1)  # a fill: nobody waits for a copy to the device
+    return flags
+
+
+def agreed(counts: list[float]) -> int:
+    """The signal to obey, of how many ranks were sent each of `SIGNALS`; 0 for none."""
+    return next((int(s) for s, count in zip(SIGNALS, counts, strict=True) if count), 0)
+
+
+class StopVote:
+    """Whether any rank was asked to stop, put to all of them once a batch.
+
+    Args:
+        stop: of this process.
+        device: that collectives use.
+        votes: how often all ranks ask; a rank with more batches is told False after that.
+    """
+
+    def __init__(self, stop: StopSignal, device: torch.device, *, votes: int) -> None:
+        self.stop, self.left = stop, votes
+        self.number = 0  # of the signal that all obey
+        self._like = torch.zeros((), device=device)
+        self._waiting: ToHost | None = None
+
+    def __call__(self) -> bool:
+        if self.number or not self.left:
+            return bool(self.number)
+        self.left -= 1
+        flags = dist.begin_sum(wishes(self.stop.asked, self._like))()
+        late, self._waiting = self._waiting, ToHost(flags)
+        # On a GPU the vote before this one is read, which nobody has to wait for.
+        ready = late if flags.is_cuda else self._waiting
+        if ready is not None:
+            self.number = agreed(ready.read())
+        return bool(self.number)
+
+
+def agree_to_stop(stop: StopSignal, device: torch.device) -> int:
+    """The signal that all ranks obey now, 0 for none; this waits for all of them."""
+    flags = dist.begin_sum(wishes(stop.asked, torch.zeros((), device=device)))()
+    return agreed(ToHost(flags).read())
+
+
+class Stopped(Exception):
+    """All ranks stop at this batch."""
+
+
+class StoppableLoader:
+    """A loader whose passes end with `Stopped` as soon as ``vote`` says so."""
+
+    def __init__(self, loader: Any, vote: StopVote) -> None:
+        self.loader, self.vote = loader, vote
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.loader, name)
+
+    def __len__(self) -> int:
+        return len(self.loader)
+
+    def __iter__(self) -> Iterator[Any]:
+        for batch in self.loader:
+            if self.vote():
+                raise Stopped
+            yield batch

@@ -18,7 +18,6 @@ _NEUTRAL: dict[str, Any] = {
     "TENSORBOARD.CATEGORIES_PATH": "",
     "TENSORBOARD.MODEL_VIS.ENABLE": False,
     "TENSORBOARD.PREDICTIONS_PATH": "",
-    "TRAIN.KILL_LOSS_EXPLOSION_FACTOR": 0.0,
     "VIS_MASK.ENABLE": False,
 }
 _POLICIES = "SOLVER.LR_POLICY is cosine or steps_with_relative_lrs, with SOLVER.STEPS and LRS"

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -13,35 +12,49 @@ from slowfast.config import clips_per_process
 from slowfast.data.bad_samples import BadSampleLog
 from slowfast.data.loader import TrainLoader
 from slowfast.data.workers import usable_cores
-from slowfast.engine.build import Trainer, amp_dtype_from_cfg, build_trainer
-from slowfast.engine.evaluate import evaluate
+from slowfast.engine.build import Trainer, build_trainer
+from slowfast.engine.guard import Explosion, KeptBuffers, NonFinite
 from slowfast.engine.journal import Journal
-from slowfast.engine.meters import Clock, Progress, Speed, memory_gb
+from slowfast.engine.meters import Clock, Progress, Speed
+from slowfast.engine.nonfinite import explain, note_skipped
 from slowfast.engine.precise_bn import precise_bn
 from slowfast.engine.profile import log_model_info
 from slowfast.engine.record import open_run, record_data
 from slowfast.engine.resume import resume, save
-from slowfast.engine.step import NonFiniteLoss
 from slowfast.engine.step_size import log_step
-from slowfast.engine.stop import Interrupted, StopSignal
+from slowfast.engine.stop import (
+    Interrupted,
+    StoppableLoader,
+    Stopped,
+    StopSignal,
+    StopVote,
+    agree_to_stop,
+)
 from slowfast.engine.support import refuse_unsupported
 from slowfast.engine.to_device import ToDevice
 from slowfast.engine.train_records import epoch_record, iteration_record
+from slowfast.engine.validation import best_so_far, is_evaluated, validate
 from slowfast.log import LOGGER
 from slowfast.randomness import seed_from_key
 
 
-def train(cfg: Any) -> None:
+def train(cfg: Any, *, build: Callable[[Any], Trainer] = build_trainer) -> None:
     """Train as the config says, from the newest checkpoint of OUTPUT_DIR if there is one.
 
+    Args:
+        build: what makes the trainer; tests put faults into it.
+
     Raises:
-        ValueError: the config asks for what cannot be had, or the loss is not finite.
-        Interrupted: SIGINT or SIGTERM came; the state was saved.
+        ValueError: the config asks for what cannot be had, or the loss is not finite or explodes;
+            the same on all ranks.
+        Interrupted: one of `stop.SIGNALS` came to any rank; the state was saved.
     """
     refuse_unsupported(cfg)
     clips_per_process(cfg, "TRAIN")  # raises if a step cannot be shared evenly
     journal = open_run(cfg)
-    trainer = build_trainer(cfg)
+    stop = StopSignal()
+    trainer = build(cfg)
+    trainer.stepper.guard.asked = lambda: stop.asked
     record_data(cfg, {"train": trainer.loader.dataset.records})
     if trainer.val_loader is not None:
         record_data(cfg, {"val": trainer.val_loader.dataset.records})
@@ -49,34 +62,34 @@ def train(cfg: Any) -> None:
     if cfg.LOG_MODEL_INFO and dist.is_main():
         log_model_info(trainer.net, cfg)
     log_step(trainer.loader.batches.batch_size, cfg)
-    continued = resume(trainer, cfg)
-    start = trainer.position
-    journal.rewind(epoch=start.epoch, batch=start.batch)
-    stop = StopSignal()
-    if continued and start.batch == 0 and _evaluation_is_missing(journal, cfg, start.epoch):
-        _evaluate(trainer, cfg, journal, bad, stop, epoch=start.epoch - 1)
-    for epoch in range(start.epoch, cfg.SOLVER.MAX_EPOCH):
-        train_epoch(trainer, cfg, journal, bad, stop, epoch=epoch)
-        save_due = _is_due(epoch, cfg.TRAIN.CHECKPOINT_PERIOD, cfg)
-        eval_due = _is_due(epoch, cfg.TRAIN.EVAL_PERIOD, cfg)
-        if cfg.BN.USE_PRECISE_STATS and (save_due or eval_due):
-            precise_bn(
-                trainer.net,
-                trainer.loader,
-                trainer.task.inputs,
-                augment=trainer.augment,
-                epoch=epoch,
-                num_batches=cfg.BN.NUM_BATCHES_PRECISE,
-                device=trainer.device,
-            )
-        if save_due:
-            save(trainer, cfg)
-        if eval_due:
-            _evaluate(trainer, cfg, journal, bad, stop, epoch=epoch)
-        if stop.asked:
-            raise Interrupted(stop.asked, save(trainer, cfg))
+    missed = _take_up(trainer, cfg, journal, bad)
+    try:
+        if missed:
+            validate(trainer, cfg, journal, bad, stop, epoch=trainer.position.epoch - 1)
+        for epoch in range(trainer.position.epoch, cfg.SOLVER.MAX_EPOCH):
+            train_epoch(trainer, cfg, journal, bad, stop, epoch=epoch)
+            if is_due(epoch, cfg.TRAIN.CHECKPOINT_PERIOD, cfg):
+                save(trainer, cfg)
+            if is_due(epoch, cfg.TRAIN.EVAL_PERIOD, cfg):
+                validate(trainer, cfg, journal, bad, stop, epoch=epoch)
+            if number := agree_to_stop(stop, trainer.device):
+                raise Interrupted(number, save(trainer, cfg))
+    except (NonFinite, Explosion) as error:
+        raise explain(error, trainer.position, cfg) from error
     stop.restore()
     journal.close()
+
+
+def _take_up(trainer: Trainer, cfg: Any, journal: Journal, bad: BadSampleLog) -> bool:
+    """Go on where the run was; whether it ended between an epoch and its evaluation."""
+    continued = resume(trainer, cfg)
+    at = trainer.position
+    journal.rewind(epoch=at.epoch, batch=at.batch)
+    if not continued:
+        return False
+    trainer.best |= best_so_far(journal)
+    due = at.batch == 0 and at.epoch > 0 and is_due(at.epoch - 1, cfg.TRAIN.EVAL_PERIOD, cfg)
+    return due and not is_evaluated(journal, at.epoch)
 
 
 def train_epoch(
@@ -105,6 +118,7 @@ def train_epoch(
             lr = trainer.schedule(epoch + i / total)
             if len(batch):  # or nothing in it could be read, and there is nothing to learn from
                 _step(trainer, cfg, batch, lr, epoch=epoch, index=i)
+                note_skipped(trainer.stepper.guard.skipped, position, cfg, journal)
             clock.update(len(batch) * dist.world_size(), batch.cost)
             position.epoch, position.batch = epoch, i + 1
             due = (i + 1) % cfg.LOG_PERIOD == 0 or i + 1 == total
@@ -124,10 +138,15 @@ def train_epoch(
                 }
             progress.step(**shown)
             if i + 1 < total:
-                _between_steps(trainer, cfg, stop)
-    trainer.stepper.check.flush()
-    position.epoch, position.batch = epoch + 1, 0
+                _between_steps(trainer, cfg, journal, stop)
+    _settle(trainer, cfg, journal)
     speed = Speed.between(started, clock.snapshot())
+    if cfg.BN.USE_PRECISE_STATS and any(
+        is_due(epoch, period, cfg)
+        for period in (cfg.TRAIN.CHECKPOINT_PERIOD, cfg.TRAIN.EVAL_PERIOD)
+    ):
+        _precise_bn(trainer, cfg, stop, epoch=epoch)
+    position.epoch, position.batch = epoch + 1, 0
     record = epoch_record(trainer, cfg, speed, epoch=epoch)
     journal.write(record, step=(epoch + 1) * total)
     LOGGER.info("epoch %d: %s", epoch + 1, _verdict(speed, loader, cfg))
@@ -140,95 +159,56 @@ def _verdict(speed: Speed, loader: TrainLoader, cfg: Any) -> str:
 def _step(trainer: Trainer, cfg: Any, batch: Any, lr: float, *, epoch: int, index: int) -> None:
     batch = trainer.augment(batch.to(trainer.device, non_blocking=True))
     seed = seed_from_key(cfg.RNG_SEED, "step", epoch, index, dist.rank())
-    try:
-        out = trainer.stepper(batch, lr, seed=seed)
-    except NonFiniteLoss as error:
-        raise _explain(error, cfg, epoch=epoch, index=index) from error
+    out = trainer.stepper(batch, lr, seed=seed)
     trainer.window_means.update(out, len(batch))
     trainer.epoch_means.update(out, len(batch))
 
 
-def _between_steps(trainer: Trainer, cfg: Any, stop: StopSignal) -> None:
+def _settle(trainer: Trainer, cfg: Any, journal: Journal) -> None:
+    """Wait for what a GPU has still to say of the last step, before anything is saved."""
+    trainer.stepper.guard.flush()
+    note_skipped(trainer.stepper.guard.skipped, trainer.position, cfg, journal)
+
+
+def _between_steps(trainer: Trainer, cfg: Any, journal: Journal, stop: StopSignal) -> None:
     """Save where ``TRAIN.CHECKPOINT_PERIOD_STEPS`` or a signal asks for it."""
     position = trainer.position
     step = position.epoch * len(trainer.loader) + position.batch
     period = cfg.TRAIN.CHECKPOINT_PERIOD_STEPS
-    if stop.asked or (period and step % period == 0):
-        trainer.stepper.check.flush()
+    # Several ranks obey what they agreed on in a step; one alone obeys at once.
+    asked = stop.asked if dist.world_size() == 1 else trainer.stepper.guard.stop
+    if asked or (period and step % period == 0):
+        _settle(trainer, cfg, journal)
         path = save(trainer, cfg)
-        if stop.asked:
-            raise Interrupted(stop.asked, path)
+        if asked:
+            raise Interrupted(asked, path)
 
 
-def _evaluate(
-    trainer: Trainer,
-    cfg: Any,
-    journal: Journal,
-    bad: BadSampleLog,
-    stop: StopSignal,
-    *,
-    epoch: int,
-) -> None:
-    """Evaluate the val split, write the record, and keep the best weights so far.
+def _precise_bn(trainer: Trainer, cfg: Any, stop: StopSignal, *, epoch: int) -> None:
+    """Precise BN at the end of ``epoch``, of which all batches are done.
 
     Raises:
-        Interrupted: a signal came meanwhile; the continued run evaluates again.
+        Interrupted: a signal came meanwhile; the continued run begins with it.
     """
-    if trainer.val_loader is None:
-        return
-    since = time.perf_counter()
-    metrics = evaluate(
-        trainer.average.net,
-        trainer.task,
-        trainer.val_loader,
-        device=trainer.device,
-        amp_dtype=amp_dtype_from_cfg(cfg, enabled=cfg.TEST.MIXED_PRECISION),
-        bad=bad,
-        stopped=lambda: bool(stop.asked),
-    )
-    if metrics is None:
-        raise Interrupted(stop.asked, save(trainer, cfg))
-    first = next(iter(metrics))
-    improved = metrics[first] < trainer.best.get(first, float("inf"))
-    for name, value in metrics.items():
-        trainer.best[name] = min(value, trainer.best.get(name, float("inf")))
-    record = {
-        "_type": "val_epoch",
-        "epoch": epoch + 1,
-        "epochs": cfg.SOLVER.MAX_EPOCH,
-        **metrics,
-        **{f"min_{name}": value for name, value in trainer.best.items()},
-        "time_diff": time.perf_counter() - since,
-        **memory_gb(),
-    }
-    journal.write(record, step=(epoch + 1) * len(trainer.loader))
-    if improved:
-        save(trainer, cfg, best=True)
+    kept = KeptBuffers(trainer.net.buffers())
+    kept.keep()
+    votes = min(cfg.BN.NUM_BATCHES_PRECISE, len(trainer.loader))
+    vote = StopVote(stop, trainer.device, votes=votes)
+    try:
+        precise_bn(
+            trainer.net,
+            StoppableLoader(trainer.loader, vote),
+            trainer.task.inputs,
+            augment=trainer.augment,
+            epoch=epoch,
+            num_batches=cfg.BN.NUM_BATCHES_PRECISE,
+            device=trainer.device,
+        )
+    except Stopped:
+        kept.restore(torch.ones((), dtype=torch.bool, device=trainer.device))
+        raise Interrupted(vote.number, save(trainer, cfg)) from None
 
 
-def _evaluation_is_missing(journal: Journal, cfg: Any, epoch: int) -> bool:
-    """Whether the run stopped between the checkpoint of ``epoch`` (from 1) and its evaluation."""
-    if epoch == 0 or not _is_due(epoch - 1, cfg.TRAIN.EVAL_PERIOD, cfg):
-        return False
-    done = any(r["_type"] == "val_epoch" and r["epoch"] == epoch for r in journal.records())
-    return not dist.broadcast_object(done)
-
-
-def _is_due(epoch: int, period: int, cfg: Any) -> bool:
+def is_due(epoch: int, period: int, cfg: Any) -> bool:
     """Every ``period`` epochs, and after the last one."""
     return (epoch + 1) % max(period, 1) == 0 or epoch + 1 == cfg.SOLVER.MAX_EPOCH
-
-
-def _explain(error: NonFiniteLoss, cfg: Any, *, epoch: int, index: int) -> ValueError:
-    """Save the batch and say where it happened, on what, and what usually helps."""
-    batch = error.batch
-    path = Path(cfg.OUTPUT_DIR) / f"nonfinite_batch_rank{dist.rank()}.pt"
-    torch.save(
-        {"clips": batch.clips.cpu(), "labels": batch.labels.cpu(), "paths": list(batch.paths)}, path
-    )
-    return ValueError(
-        f"the loss is {error.loss} at epoch {epoch + 1}, iteration {index + 1} (rank "
-        f"{dist.rank()}), on {', '.join(batch.paths)}; nothing was saved after it. The batch is "
-        f"in {path}. A lower SOLVER.BASE_LR, a longer SOLVER.WARMUP_EPOCHS, "
-        "SOLVER.CLIP_GRAD_L2NORM 1.0 or TRAIN.AMP_DTYPE bfloat16 usually help"
-    )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
+
 from slowfast import dist
 from slowfast.engine.build import Trainer
-from slowfast.engine.meters import Speed, format_eta, memory_gb
+from slowfast.engine.meters import Means, Speed, format_eta, memory_gb
 
 
 def iteration_record(
@@ -37,17 +39,17 @@ def iteration_record(
 
 def epoch_record(trainer: Trainer, cfg: Any, speed: Speed, *, epoch: int) -> dict[str, Any]:
     # The sums of all ranks, so that the figure is of the whole epoch and not of one shard.
-    states = dist.gather_objects(trainer.epoch_means.state())
+    whole = Means()
+    for state in dist.gather_objects(trainer.epoch_means.state()):
+        whole.load(state, device=torch.device("cpu"))
     trainer.epoch_means.reset()
-    count = max(sum(s["count"] for s in states), 1)
-    means = {name: sum(s["sums"][name] for s in states) / count for name in states[0]["sums"]}
     return {
         "_type": "train_epoch",
         "epoch": epoch + 1,
         "epochs": cfg.SOLVER.MAX_EPOCH,
         "eta": format_eta(speed.seconds * (cfg.SOLVER.MAX_EPOCH - epoch - 1)),
         "lr": trainer.stepper.optimizer.param_groups[0]["lr"],
-        **means,
+        **whole.read(),
         "seconds": speed.seconds,
         "clips_per_s": speed.clips_per_s,
         "data_wait": speed.data_wait,

@@ -26,7 +26,6 @@ ASKED: dict[str, Any] = {
     "TENSORBOARD.CATEGORIES_PATH": "a.json",
     "TENSORBOARD.CLASS_NAMES_PATH": "a.json",
     "TENSORBOARD.PREDICTIONS_PATH": "a.pkl",
-    "TRAIN.KILL_LOSS_EXPLOSION_FACTOR": 3.0,
 }
 
 

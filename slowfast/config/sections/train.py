@@ -88,9 +88,32 @@ TRAIN = Section(
         Key(
             "KILL_LOSS_EXPLOSION_FACTOR",
             0.0,
-            "Stop when the loss exceeds this many times its running mean; 0: never.",
+            "Stop when the loss, the mean of all ranks, exceeds this many times its running mean "
+            "(of about the last 100 steps); 0: never.",
             check=at_least(0),
             rule="at least 0",
+        ),
+        Key(
+            "ON_NONFINITE",
+            "raise",
+            "When the loss of any rank, or the gradients, are not finite: raise stops all ranks; "
+            "skip leaves the step out on all of them, with weights, optimizer and batch-norm "
+            "statistics as they were (under float16 the scaler skips gradients that overflow, "
+            "which is not counted).",
+            choices=("raise", "skip"),
+        ),
+        Key(
+            "MAX_NONFINITE",
+            10,
+            "Steps that ON_NONFINITE skip leaves out in a run before it stops.",
+            check=at_least(0),
+            rule="at least 0",
+        ),
+        Key(
+            "ALLOW_BATCH_CHANGE",
+            False,
+            "Go on from a checkpoint of another global batch (BATCH_SIZE times machines), at the "
+            "same share of the epoch.",
         ),
     ),
 )

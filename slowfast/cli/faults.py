@@ -1,0 +1,293 @@
+"""Faults on purpose: training that is killed, stopped or given NaNs where a plan says so.
+
+`train_with_faults` is `train` with a plan, and can be started by name on many processes. Each
+rank writes what every step was computed on and what its loss was, so that a run which went
+through faults can be compared with one that did not, bit for bit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+import os
+import random
+import signal
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from slowfast import dist
+from slowfast.data.batch import Batch, Sample
+from slowfast.data.clip_dataset import Clips
+from slowfast.data.record import Record
+from slowfast.engine.build import Trainer, build_trainer
+from slowfast.engine.checkpoint.state import list_checkpoints, read_checkpoint
+from slowfast.engine.train import train
+from slowfast.tasks.base import Task
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What goes wrong once, on one rank, at one step.
+
+    Args:
+        what: "signal", "nan" (the loss of the step) or "raise" (reading a video of its batch).
+        step: optimizer steps done before it, from 0, all epochs together.
+        rank: where.
+        number: of the signal.
+        to: who gets the signal: "rank", "launcher" or "worker", a loader process of the rank.
+        phase: "train", or "evaluate" and "precise_bn" for what follows after ``step`` steps.
+        delay: seconds from the step to the signal, which then falls anywhere, as in a save.
+    """
+
+    what: str
+    step: int
+    rank: int = 0
+    number: int = signal.SIGKILL
+    to: str = "rank"
+    phase: str = "train"
+    delay: float = 0.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The faults of a run, and the folder of its traces and of marks that a fault has been."""
+
+    folder: Path
+    faults: tuple[Fault, ...] = ()
+
+
+def random_kills(count: int, *, steps: int, ranks: int, seed: int, delay: float = 0.0) -> Any:
+    """SIGKILL of ``count`` random ranks at random steps, each up to ``delay`` seconds late."""
+    dice = random.Random(seed)
+    return tuple(
+        Fault(
+            "signal",
+            dice.randrange(1, steps),
+            rank=dice.randrange(ranks),
+            delay=dice.uniform(0, delay),
+        )
+        for _ in range(count)
+    )
+
+
+def train_with_faults(cfg: Any, plan: Plan) -> None:
+    """`train`, with the faults of the plan that have not been yet."""
+    plan.folder.mkdir(parents=True, exist_ok=True)
+    train(cfg, build=partial(_build, plan=plan))
+
+
+def _build(cfg: Any, *, plan: Plan) -> Trainer:
+    trainer = build_trainer(cfg)
+    mine = [(i, fault) for i, fault in enumerate(plan.faults) if fault.rank == dist.rank()]
+    trainer.stepper.loss_fn = FaultyLoss(trainer, trainer.task, plan.folder, mine)
+    trainer.task = FaultyTask(trainer, trainer.task, plan.folder, mine)
+    data, batches = trainer.loader.dataset, trainer.loader.batches
+    part = batches.batch_size // batches.world
+    for i, fault in mine:
+        if fault.what == "raise":
+            epoch, batch = divmod(fault.step, len(trainer.loader))
+            row = int(batches.order(epoch)[batch * batches.batch_size + batches.rank * part])
+            data.clips = RaisingClips(data.clips, epoch, row, plan.folder / f"fault_{i}")
+    return trainer
+
+
+def _first_time(mark: Path) -> bool:
+    """Whether nobody has been here before, in this process or one before it."""
+    try:
+        mark.touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
+
+
+def _steps_done(trainer: Trainer) -> int:
+    return trainer.position.epoch * len(trainer.loader) + trainer.position.batch
+
+
+def _send(fault: Fault) -> None:
+    if fault.to == "worker":
+        pid = multiprocessing.active_children()[0].pid
+        assert pid is not None
+    else:
+        pid = os.getppid() if fault.to == "launcher" else os.getpid()
+    if fault.delay:
+        timer = threading.Timer(fault.delay, os.kill, (pid, fault.number))
+        timer.daemon = True
+        timer.start()
+    else:
+        os.kill(pid, fault.number)
+
+
+@dataclass
+class FaultyLoss:
+    """The loss of a task; a line of the trace each time, and the faults of this rank."""
+
+    trainer: Trainer
+    task: Task
+    folder: Path
+    faults: list[tuple[int, Fault]]
+    _last: tuple[int, int] = (-1, 0)  # step, and calls in it before this one
+
+    def __call__(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        step = _steps_done(self.trainer)
+        due = [f for _, f in self._due(step)]
+        for fault in due:
+            if fault.what == "signal":
+                _send(fault)
+        out = self.task.loss(model, batch)
+        self._trace(step, batch, out["loss"])
+        if any(fault.what == "nan" for fault in due):
+            out = out | {"loss": out["loss"] * float("nan")}
+        return out
+
+    def _due(self, step: int) -> list[tuple[int, Fault]]:
+        wanted = [(i, f) for i, f in self.faults if f.phase == "train" and f.step == step]
+        wanted = [(i, f) for i, f in wanted if f.what != "raise"]
+        return [(i, f) for i, f in wanted if _first_time(self.folder / f"fault_{i}")]
+
+    def _trace(self, step: int, batch: Batch, loss: Tensor) -> None:
+        part = self._last[1] + 1 if self._last[0] == step else 0
+        self._last = (step, part)
+        record = {
+            "step": step,
+            "part": part,
+            "loss": float(loss.detach()).hex(),
+            "rows": batch.videos.tolist(),
+        }
+        with (self.folder / f"trace_rank{dist.rank()}.jsonl").open("a") as file:
+            file.write(json.dumps(record) + "\n")
+
+
+class FaultyTask:
+    """A task whose predictions and inputs, outside of training steps, meet faults."""
+
+    def __init__(
+        self, trainer: Trainer, task: Task, folder: Path, faults: list[tuple[int, Fault]]
+    ) -> None:
+        self.trainer, self.task, self.folder, self.faults = trainer, task, folder, faults
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.task, name)
+
+    def predict(self, model: nn.Module, batch: Batch) -> Tensor:
+        self._meet("evaluate")
+        return self.task.predict(model, batch)
+
+    def inputs(self, clips: Tensor) -> Any:
+        self._meet("precise_bn")
+        return self.task.inputs(clips)
+
+    def _meet(self, phase: str) -> None:
+        for i, fault in self.faults:
+            due = fault.phase == phase and fault.step == _steps_done(self.trainer)
+            if due and _first_time(self.folder / f"fault_{i}"):
+                _send(fault)
+
+
+@dataclass
+class RaisingClips:
+    """Reads clips as before, but for one that has a bug, once."""
+
+    clips: Clips
+    epoch: int
+    row: int
+    mark: Path
+
+    def __call__(self, record: Record, *, epoch: int, row: int) -> Sample:
+        if (epoch, row) == (self.epoch, self.row) and _first_time(self.mark):
+            raise IndexError("a transform with a bug")
+        return self.clips(record, epoch=epoch, row=row)
+
+
+# ---- what a run left, to be compared ---------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What must be the same whatever a run went through."""
+
+    weights: str  # sha256
+    optimizer: str  # sha256
+    position: tuple[int, int]  # epochs and batches done
+    steps: Mapping[
+        tuple[int, int, int], tuple[str, tuple[int, ...]]
+    ]  # rank, step, part: loss, rows
+
+
+def outcome_of(output_dir: str | Path, folder: Path) -> Outcome:
+    """The newest checkpoint of a run, and its traces in the folder of the plan."""
+    content = read_checkpoint(list_checkpoints(output_dir)[0])
+    position = content["slowfast"]["position"]
+    return Outcome(
+        weights=digest(content["model_state"]),
+        optimizer=digest(content["optimizer_state"]),
+        position=(position["epoch"], position["batch"]),
+        steps=read_traces(folder),
+    )
+
+
+def read_traces(folder: Path) -> dict[tuple[int, int, int], tuple[str, tuple[int, ...]]]:
+    """(rank, step, part) -> loss as hexadecimal and rows, of all ranks.
+
+    Raises:
+        ValueError: a step that was run again was another one the second time.
+    """
+    steps: dict[tuple[int, int, int], tuple[str, tuple[int, ...]]] = {}
+    for path in sorted(folder.glob("trace_rank*.jsonl")):
+        rank = int(path.stem.removeprefix("trace_rank"))
+        for line in path.read_text().splitlines():
+            record = json.loads(line)
+            key = rank, record["step"], record["part"]
+            found = record["loss"], tuple(record["rows"])
+            if steps.setdefault(key, found) != found:
+                raise ValueError(
+                    f"{path}: step {key[1]} was {steps[key]} first and {found} when run again"
+                )
+    return steps
+
+
+def differences(whole: Outcome, other: Outcome) -> list[str]:
+    """Where two runs differ, in words; empty if nowhere."""
+    found = [
+        f"{name}: {getattr(whole, name)} and {getattr(other, name)}"
+        for name in ("weights", "optimizer", "position")
+        if getattr(whole, name) != getattr(other, name)
+    ]
+    for key in sorted(whole.steps.keys() | other.steps.keys()):
+        if whole.steps.get(key) != other.steps.get(key):
+            found.append(
+                f"rank {key[0]}, step {key[1]}: {whole.steps.get(key)} and {other.steps.get(key)}"
+            )
+    return found
+
+
+def digest(value: Any) -> str:
+    """SHA-256 of nested dicts and lists of tensors and numbers, in hexadecimal."""
+    running = hashlib.sha256()
+
+    def add(each: Any) -> None:
+        if isinstance(each, Tensor):
+            running.update(f"{each.dtype} {tuple(each.shape)}".encode())
+            flat = each.detach().cpu().contiguous().reshape(-1)
+            running.update(flat.view(torch.uint8).numpy().tobytes())
+        elif isinstance(each, Mapping):
+            for key, inner in each.items():
+                running.update(repr(key).encode())
+                add(inner)
+        elif isinstance(each, list | tuple):
+            running.update(f"{len(each)}".encode())
+            for inner in each:
+                add(inner)
+        else:
+            running.update(repr(each).encode())
+
+    add(value)
+    return running.hexdigest()
