@@ -22,6 +22,7 @@ from slowfast.engine.precise_bn import precise_bn
 from slowfast.engine.profile import log_model_info
 from slowfast.engine.record import open_run, record_data
 from slowfast.engine.resume import resume, save
+from slowfast.engine.step_size import log_step
 from slowfast.engine.stop import (
     Interrupted,
     PassCutShort,
@@ -61,6 +62,7 @@ def train(cfg: Any, *, build: Callable[[Any], Trainer] = build_trainer) -> None:
     bad = BadSampleLog(cfg.OUTPUT_DIR, max_fraction=cfg.DATA.MAX_BAD_FRACTION, rank=dist.rank())
     if cfg.LOG_MODEL_INFO and dist.is_main():
         log_model_info(trainer.net, cfg)
+    log_step(trainer.loader.batches.batch_size, cfg)
     missed = _take_up(trainer, cfg, journal, bad)
     with attended(trainer.loader, trainer.val_loader), trainer.saves:
         try:
