@@ -157,7 +157,7 @@ def _check_batches(cfg: CfgNode) -> None:
                 cfg.NUM_GPUS,
             )
             continue
-        clips_per_process(cfg, stage)
+        clips_per_process(cfg, stage, processes=max(cfg.NUM_GPUS, 1))
 
 
 def _check_steps(cfg: CfgNode) -> None:

@@ -36,7 +36,8 @@ def test_two_processes_run_and_rank_0_answers(tmp_path: Path) -> None:
     code = "import os; os.write(1, b'hello from %s' % os.environ['RANK'].encode())"
     call = [sys.executable, "-c", code]
     assert dist.launch(os.spawnv, os.P_WAIT, call[0], call, processes=2, output_dir=tmp_path) == 0
-    assert (tmp_path / "stdout_rank1.log").read_text() == "hello from 1"
+    # Some versions of gloo print a line before it.
+    assert (tmp_path / "stdout_rank1.log").read_text().endswith("hello from 1")
     assert [path.name for path in tmp_path.iterdir()] == ["stdout_rank1.log"]
 
 
