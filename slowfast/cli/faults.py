@@ -98,7 +98,7 @@ def _build(cfg: Any, *, plan: Plan) -> Trainer:
     for i, fault in mine:
         if fault.what == "raise":
             epoch, batch = divmod(fault.step, len(trainer.loader))
-            row = batches.order(epoch)[batch * batches.batch_size + batches.rank * part]
+            row = int(batches.order(epoch)[batch * batches.batch_size + batches.rank * part])
             data.clips = RaisingClips(data.clips, epoch, row, plan.folder / f"fault_{i}")
     return trainer
 

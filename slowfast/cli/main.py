@@ -13,6 +13,7 @@ from slowfast.version import __version__
 # of them (PyTorch, matplotlib) to read it there would take seconds.
 COMMANDS = {
     "run": "Train and/or test, as the YAML says; tools/run_net.py is this command.",
+    "submit": "Hand a run to SLURM through submitit; it is queued again at its time limit.",
     "predict": "Name what videos show, with a trained checkpoint.",
     "data": "Make the built-in data set; show augmented clips; import boxes of COCO and CVAT.",
     "doctor": "Look over this machine, and with --cfg over a run that is to be started on it.",

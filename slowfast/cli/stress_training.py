@@ -114,15 +114,14 @@ class CheckpointWatch:
             self._ended.wait(0.002)
 
 
-def other_ranks(folder: Path, *, legs: Sequence[int] = (1, 2, 4), batch: int = 8) -> int:
+def other_ranks(folder: Path, *, legs: Sequence[int] = (1, 2, 4)) -> int:
     """R9: a run that goes on with other numbers of processes sees the same videos in order."""
     each = STEPS // len(legs)
-    whole = undisturbed(folder, "TRAIN.BATCH_SIZE", batch // 2, processes=2)
+    whole = undisturbed(folder, processes=2)
     wanted = _rows_by_step(whole.steps)
     seen: dict[int, tuple[int, ...]] = {}
     for i, processes in enumerate(legs):
-        workers = ("DATA_LOADER.NUM_WORKERS", i % 2)
-        cfg = tiny_config(folder, "legs", "TRAIN.BATCH_SIZE", batch // processes, *workers)
+        cfg = tiny_config(folder, "legs", "DATA_LOADER.NUM_WORKERS", i % 2)
         # Not SIGKILL: one process runs in this very one.
         fault = Fault("signal", (i + 1) * each, number=signal.SIGTERM)
         plan = Plan(folder / "legs" / f"traces_{i}", (fault,))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import torch
+from torch import Tensor
 
 from slowfast.randomness import generator_for
 
@@ -51,23 +52,28 @@ class TrainBatches:
         """Begin the next pass at batch ``batch`` of ``epoch``, both from 0."""
         self.epoch, self.first = epoch, batch
 
-    def order(self, epoch: int) -> list[int]:
-        """The videos of an epoch, in order."""
+    def order(self, epoch: int) -> Tensor:
+        """The videos of an epoch, in order: int64 (N,)."""
         generator = generator_for(self.seed, "order", epoch)
         turn = epoch % -(-self.size // self.chunk)
         first = min(turn * self.chunk, self.size - self.chunk)
-        return (first + torch.randperm(self.chunk, generator=generator)).tolist()
+        return torch.randperm(self.chunk, generator=generator).add_(first)
+
+    def rows(self) -> Tensor:
+        """This rank's videos of each batch that is left: int64 (batches, videos)."""
+        count, part = len(self), self.batch_size // self.world
+        whole = self.order(self.epoch)[: count * self.batch_size]
+        # A copy: the part of one rank is kept, the order of the whole list is not.
+        return whole.view(count, self.world, part)[self.first :, self.rank].clone()
 
     def __len__(self) -> int:
         """Batches of a whole epoch."""
         return self.chunk // self.batch_size
 
     def __iter__(self) -> Iterator[list[Key]]:
-        order, epoch = self.order(self.epoch), self.epoch
-        part = self.batch_size // self.world
-        for batch in range(self.first, len(self)):
-            begin = batch * self.batch_size + self.rank * part
-            yield [(epoch, row) for row in order[begin : begin + part]]
+        epoch = self.epoch
+        for batch in self.rows():
+            yield [(epoch, row) for row in batch.tolist()]
 
 
 class EvalBatches:

@@ -20,6 +20,8 @@ from slowfast.data.transforms.augment_stage import AugmentStage
 from slowfast.engine.guard import Guard, KeptBuffers
 from slowfast.engine.meters import Means
 from slowfast.engine.optim import optimizer_from_cfg
+from slowfast.engine.parallel import is_sharded, whole, wrap_model
+from slowfast.engine.saves import Saves, saves_from_cfg
 from slowfast.engine.schedule import Policy, schedule_from_cfg
 from slowfast.engine.step import Stepper
 from slowfast.models.build import build_model
@@ -55,6 +57,7 @@ class Trainer:
     best: dict[str, float] = field(default_factory=dict)  # lowest error so far, by name
     epoch_means: Means = field(default_factory=Means)
     window_means: Means = field(default_factory=Means)  # since the last log line
+    saves: Saves = field(default_factory=Saves)
 
 
 def device_from_cfg(cfg: Any) -> torch.device:
@@ -98,17 +101,18 @@ def build_network(cfg: Any, device: torch.device) -> nn.Module:
     return net
 
 
-def wrap_model(net: nn.Module, cfg: Any, device: torch.device) -> nn.Module:
-    """Compile and distribute; the network inside keeps its own names."""
-    model: nn.Module = net
-    if cfg.MODEL.COMPILE:
-        model = torch.compile(model)  # type: ignore[assignment]
-    if dist.world_size() > 1:
-        ids = [device.index] if device.type == "cuda" else None
-        model = nn.parallel.DistributedDataParallel(
-            model, device_ids=ids, gradient_as_bucket_view=True
-        )
-    return model
+def network_to_evaluate(net: nn.Module, cfg: Any, device: torch.device) -> nn.Module:
+    """`net`, or a whole copy of one that is trained in parts.
+
+    Parts are gathered by all ranks together at every forward pass, and ranks have different
+    numbers of videos to evaluate.
+    """
+    if not is_sharded(net):
+        return net
+    state = {name: whole(value) for name, value in net.state_dict().items()}
+    copy = build_network(cfg, device)
+    copy.load_state_dict(state)
+    return copy
 
 
 def build_task(cfg: Any) -> Task:
@@ -161,7 +165,13 @@ def build_trainer(cfg: Any) -> Trainer:
     device = device_from_cfg(cfg)
     task = build_task(cfg)
     net = build_network(cfg, device)
-    model = wrap_model(net, cfg, device)
+    model = wrap_model(
+        net,
+        device=device,
+        parallel=cfg.TRAIN.PARALLEL,
+        compiled=cfg.MODEL.COMPILE,
+        amp_dtype=amp_dtype_from_cfg(cfg, enabled=cfg.TRAIN.MIXED_PRECISION),
+    )
     shard = {"rank": dist.rank(), "world": dist.world_size()}
     loader = build_loader(cfg, "train", **shard)
     return Trainer(
@@ -175,4 +185,5 @@ def build_trainer(cfg: Any) -> Trainer:
         augment=augment_stage_from_cfg(cfg),
         device=device,
         class_names=class_names_from_cfg(cfg),
+        saves=saves_from_cfg(cfg),
     )

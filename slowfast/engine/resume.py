@@ -6,65 +6,49 @@ from pathlib import Path
 from typing import Any
 
 from slowfast import dist
-from slowfast.config import cfg_from_text, clips_per_process, dump_cfg
+from slowfast.config import cfg_from_text
 from slowfast.engine.build import Position, Trainer
 from slowfast.engine.checkpoint.from_cfg import start_from_cfg
 from slowfast.engine.checkpoint.integrity import CheckpointError
+from slowfast.engine.checkpoint.sharded import SHARDED, read_sharded
 from slowfast.engine.checkpoint.state import (
     best_path,
     checkpoint_path,
     newest_whole,
     read_checkpoint,
     remove_steps_before,
-    write_checkpoint,
 )
-from slowfast.engine.checkpoint.sub_bn import split_statistics, to_plain
+from slowfast.engine.training_state import global_batch, load_optimizer, parts_of, state_of
 from slowfast.log import LOGGER
-from slowfast.ops.sub_batchnorm import aggregate_statistics
-from slowfast.version import __version__
 
 # Settings that a resumed run may change without a word: where things are, and how much is shown.
 _FREE = ("OUTPUT_DIR", "LOG_PERIOD", "LOG_MODEL_INFO", "NUM_GPUS", "TEST", "DATA_LOADER", "REPORT")
 
 
 def save(trainer: Trainer, cfg: Any, *, best: bool = False) -> Path:
-    """Write the whole state (rank 0) and wait until it is on disk (all ranks)."""
-    position, task = trainer.position, cfg.TASK
-    path = checkpoint_path(cfg.OUTPUT_DIR, position.epoch, step=position.batch, task=task)
-    if best:
-        path = best_path(cfg.OUTPUT_DIR, task=task)
-    # Means differ between ranks; everything else is the same on all of them.
-    means = dist.gather_objects(
-        {"epoch": trainer.epoch_means.state(), "window": trainer.window_means.state()}
+    """Write the whole state; with ``TRAIN.CHECKPOINT_ASYNC`` training goes on meanwhile."""
+    position, task, kind = trainer.position, cfg.TASK, cfg.TRAIN.CHECKPOINT_FORMAT
+    path = checkpoint_path(
+        cfg.OUTPUT_DIR, position.epoch, step=position.batch, task=task, kind=kind
     )
-    aggregate_statistics(trainer.net)
-    if dist.is_main():
-        state = trainer.net.state_dict()
-        content = {
-            # Public readers go on at epoch + 1: this is the last epoch that is complete.
-            "epoch": position.epoch - 1,
-            "model_state": to_plain(state),
-            "optimizer_state": trainer.stepper.optimizer.state_dict(),
-            "cfg": dump_cfg(cfg),
-            "scaler_state": trainer.stepper.scaler.state_dict(),
-            "slowfast": {
-                "version": __version__,
-                "position": {"epoch": position.epoch, "batch": position.batch},
-                "batches_per_epoch": len(trainer.loader),
-                "global_batch": _global_batch(cfg),
-                "best": dict(trainer.best),
-                "means": means,
-                "guard": trainer.stepper.guard.state(),
-                "class_names": list(trainer.class_names),
-                "split_statistics": split_statistics(state),
-            },
-        }
-        write_checkpoint(path, content)
+    if best:
+        path = best_path(cfg.OUTPUT_DIR, task=task, kind=kind)
+
+    def then() -> None:
         if not best:
             remove_steps_before(cfg.OUTPUT_DIR, path, keep=2, task=task)
         LOGGER.info("saved %s", path)
-    dist.barrier()
+
+    trainer.saves.write(path, state_of(trainer, cfg), then=then)
     return path
+
+
+def _read_own(trainer: Trainer, path: Path) -> dict[str, Any]:
+    """A checkpoint of this run, of which rank 0 has seen that it is whole."""
+    if path.suffix != SHARDED:
+        return read_checkpoint(path)
+    parts = parts_of(trainer.net, trainer.stepper.optimizer)
+    return read_sharded(path, source=str(path), like=parts, verified=True)
 
 
 def resume(trainer: Trainer, cfg: Any) -> bool:
@@ -80,7 +64,7 @@ def resume(trainer: Trainer, cfg: Any) -> bool:
         own = newest_whole(cfg.OUTPUT_DIR, task=cfg.TASK)
     own = dist.broadcast_object(own)
     if own is not None:
-        content = read_checkpoint(own)
+        content = _read_own(trainer, own)
         _load_all(trainer, cfg, content, source=str(own))
         _warn_of_changes(content, cfg, source=str(own))
     elif cfg.TRAIN.CHECKPOINT_FILE_PATH:
@@ -123,7 +107,7 @@ def _load_all(trainer: Trainer, cfg: Any, content: dict[str, Any], *, source: st
         return
     try:
         if "optimizer_state" in content:
-            trainer.stepper.optimizer.load_state_dict(content["optimizer_state"])
+            load_optimizer(trainer.stepper.optimizer, content["optimizer_state"])
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise CheckpointError(
             f"{source}: the optimizer state does not fit {cfg.SOLVER.OPTIMIZING_METHOD} with "
@@ -144,11 +128,6 @@ def _load_all(trainer: Trainer, cfg: Any, content: dict[str, Any], *, source: st
         LOGGER.info("going on from %s at epoch %d, iteration %d", source, epoch + 1, batch + 1)
 
 
-def _global_batch(cfg: Any) -> int:
-    """Clips of a step on all ranks together."""
-    return clips_per_process(cfg, "TRAIN") * dist.world_size()
-
-
 def _position(
     trainer: Trainer,
     cfg: Any,
@@ -158,7 +137,7 @@ def _position(
     source: str,
 ) -> Position:
     """Where to go on; with another global batch, after as many videos of the epoch."""
-    now = _global_batch(cfg)
+    now = global_batch(cfg)
     before = ours.get("global_batch", now)
     epoch, batch = position["epoch"], position["batch"]
     if before != now:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import simplejson
 import torch
 from torch import Tensor, nn
 
@@ -19,12 +18,12 @@ from slowfast.data.batch import Batch, Sample
 from slowfast.data.datasets.build import build_loader, class_names_from_cfg
 from slowfast.data.datasets.catalog import num_test_views_from_cfg
 from slowfast.data.loader import EvalLoader
+from slowfast.dist.gather import gather_rows, gather_to_main
 from slowfast.engine.build import (
     amp_dtype_from_cfg,
     build_network,
     build_task,
     device_from_cfg,
-    wrap_model,
 )
 from slowfast.engine.checkpoint.content import class_names_of
 from slowfast.engine.checkpoint.from_cfg import load_from_cfg
@@ -33,11 +32,10 @@ from slowfast.engine.checkpoint.state import newest_whole, read_checkpoint
 from slowfast.engine.journal import Journal
 from slowfast.engine.meters import Progress, memory_gb
 from slowfast.engine.record import open_run, record_data, write_json
+from slowfast.engine.results import summarise, write_predictions
 from slowfast.engine.support import refuse_unsupported
 from slowfast.engine.to_device import ToDevice
-from slowfast.eval.confusion import confusion_matrix, per_class_accuracy
 from slowfast.eval.ensemble import ViewEnsemble
-from slowfast.eval.topk import topk_accuracy
 from slowfast.log import LOGGER
 from slowfast.tasks.base import Task
 
@@ -57,7 +55,8 @@ def test(cfg: Any) -> dict[str, Any]:
     task = build_task(cfg)
     net = build_network(cfg, device)
     class_names = load_tested_weights(net, cfg) or class_names_from_cfg(cfg)
-    model = wrap_model(net, cfg, device)
+    # Ranks test different numbers of videos and share nothing meanwhile: a wrapper would wait.
+    model: Any = torch.compile(net) if cfg.MODEL.COMPILE else net
     results: dict[str, Any] = {}
     for clips in cfg.TEST.NUM_TEMPORAL_CLIPS or [cfg.TEST.NUM_ENSEMBLE_VIEWS]:
         view_cfg = with_values(cfg, {"TEST.NUM_ENSEMBLE_VIEWS": clips})
@@ -129,7 +128,7 @@ def _test_views(
         (folder / name).parent.mkdir(parents=True, exist_ok=True)  # before hours of testing
     since = time.perf_counter()
     run = _run_views(model, task, loader, cfg, bad, device)
-    if not dist.is_main():
+    if run is None:
         return {}
     records = loader.dataset.records
     videos, scores, labels = run.ensemble.complete()
@@ -182,8 +181,8 @@ def _run_views(
     cfg: Any,
     bad: BadSampleLog,
     device: torch.device,
-) -> _Run:
-    """Score this rank's videos and gather what all ranks found."""
+) -> _Run | None:
+    """Score this rank's videos; what all ranks found, on rank 0 alone."""
     model.eval()
     ensemble = ViewEnsemble(
         num_views=num_test_views_from_cfg(cfg),
@@ -203,59 +202,10 @@ def _run_views(
                 left_out.append({"video": item.path, "cause": item.cause})
                 bad.add([item], seen=1)
             progress.step()
-    ensemble.merge(dist.gather_objects(ensemble.state()))
-    gathered = [entry for entries in dist.gather_objects(left_out) for entry in entries]
-    expected = len(loader.dataset.records) - len(gathered)
-    ensemble.check_complete(expected)
+    state, lists = gather_rows(ensemble.state()), gather_to_main(left_out)
+    if state is None or lists is None:
+        return None
+    ensemble.merge([state])
+    gathered = [entry for entries in lists for entry in entries]
+    ensemble.check_complete(len(loader.dataset.records) - len(gathered))
     return _Run(ensemble, gathered)
-
-
-def summarise(
-    scores: Tensor, labels: Tensor, class_names: list[str], num_classes: int
-) -> dict[str, Any]:
-    """Top-1, top-5, per-class accuracy and confusion of (V, K) scores, in percent."""
-    ks = tuple(k for k in (1, 5) if k <= num_classes)
-    matrix = confusion_matrix(scores.argmax(1), labels, num_classes)
-    accuracy = per_class_accuracy(matrix)
-    names = _names(class_names, num_classes)
-    per_class = [
-        {"name": name, "accuracy": 100 * share, "videos": count}
-        for name, share, count in zip(names, accuracy.tolist(), matrix.sum(1).tolist(), strict=True)
-    ]
-    top = {
-        f"top{k}": percent.item()
-        for k, percent in zip(ks, topk_accuracy(scores, labels, ks), strict=True)
-    }
-    return {**top, "per_class": per_class, "confusion": matrix.tolist()}
-
-
-def write_predictions(
-    path: Path,
-    videos: list[str],
-    scores: Tensor,
-    labels: Tensor,
-    class_names: list[str],
-    *,
-    views: int,
-) -> None:
-    """One JSON object a line: which video, its label, the prediction and all scores."""
-    names = _names(class_names, scores.shape[1])
-    with path.open("w") as file:
-        for video, row, label in zip(videos, scores, labels.tolist(), strict=True):
-            best = int(row.argmax())
-            record = {
-                "video": video,
-                "label": label,
-                "label_name": names[label],
-                "prediction": best,
-                "prediction_name": names[best],
-                "correct": best == label,
-                "views": views,
-                "scores": [float(f"{value:.6g}") for value in row.tolist()],
-            }
-            file.write(simplejson.dumps(record, ignore_nan=True) + "\n")
-
-
-def _names(class_names: list[str], num_classes: int) -> list[str]:
-    """The given names, and numbers for classes that have none."""
-    return [*class_names[:num_classes], *map(str, range(len(class_names), num_classes))]

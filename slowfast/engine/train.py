@@ -55,7 +55,7 @@ def train(cfg: Any, *, build: Callable[[Any], Trainer] = build_trainer) -> None:
     with StopSignal() as stop:
         trainer = build(cfg)
         trainer.stepper.guard.asked = lambda: stop.asked
-        with attended(trainer.loader, trainer.val_loader):
+        with attended(trainer.loader, trainer.val_loader), trainer.saves:
             _train(trainer, cfg, journal, stop)
     journal.close()
 
@@ -182,6 +182,7 @@ def _settle(trainer: Trainer, cfg: Any, journal: Journal) -> None:
 
 def _between_steps(trainer: Trainer, cfg: Any, journal: Journal, stop: StopSignal) -> None:
     """Save where ``TRAIN.CHECKPOINT_PERIOD_STEPS`` or a signal asks for it."""
+    trainer.saves.check()
     position = trainer.position
     step = position.epoch * len(trainer.loader) + position.batch
     period = cfg.TRAIN.CHECKPOINT_PERIOD_STEPS

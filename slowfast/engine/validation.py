@@ -7,7 +7,7 @@ from typing import Any
 
 from slowfast import dist
 from slowfast.data.bad_samples import BadSampleLog
-from slowfast.engine.build import Trainer, amp_dtype_from_cfg
+from slowfast.engine.build import Trainer, amp_dtype_from_cfg, network_to_evaluate
 from slowfast.engine.evaluate import evaluate
 from slowfast.engine.journal import Journal
 from slowfast.engine.meters import memory_gb
@@ -37,7 +37,7 @@ def validate(
     votes = min(dist.gather_objects(len(trainer.val_loader)))
     vote = StopVote(stop, trainer.device, votes=votes)
     metrics = evaluate(
-        trainer.net,
+        network_to_evaluate(trainer.net, cfg, trainer.device),
         trainer.task,
         trainer.val_loader,
         device=trainer.device,

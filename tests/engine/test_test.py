@@ -15,7 +15,7 @@ from slowfast.engine.build import build_network, build_task
 from slowfast.engine.checkpoint.formats import write_weights
 from slowfast.engine.checkpoint.integrity import CheckpointError
 from slowfast.engine.checkpoint.state import checkpoint_path, write_checkpoint
-from slowfast.engine.test import load_tested_weights, score_views, summarise
+from slowfast.engine.test import load_tested_weights, score_views
 from slowfast.engine.test import test as run_test
 
 CONFIG = Path(__file__).parents[2] / "configs" / "Motions" / "SLOWFAST_TINY.yaml"
@@ -130,12 +130,3 @@ def test_a_test_never_substitutes(one_bad: list[str], tmp_path: Path, policy: st
     assert left_out["video"].endswith("broken.mp4")
     assert "broken.mp4" in (tmp_path / "run" / "bad_samples.jsonl").read_text()
     assert "1 of 12 videos could not be read" in (tmp_path / "run" / "stdout.log").read_text()
-
-
-def test_summary_counts_by_class() -> None:
-    scores = torch.eye(3)[[0, 1, 1, 2]]
-    summary = summarise(scores, torch.tensor([0, 1, 2, 2]), ["walk", "run"], 3)
-    assert summary["top1"] == 75.0
-    assert "top5" not in summary  # there are three classes only
-    assert summary["per_class"][2] == {"name": "2", "accuracy": 50.0, "videos": 2}
-    assert summary["confusion"] == [[1, 0, 0], [0, 1, 0], [0, 1, 1]]

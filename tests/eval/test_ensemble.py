@@ -129,3 +129,81 @@ def test_what_cannot_be() -> None:
         ensemble.update(0, one, scores[:1] * float("nan"), labels[0])
     with pytest.raises(ValueError, match="ENSEMBLE_METHOD is 'mean', but must be one of sum, max"):
         new("mean")
+
+
+def table_of(states: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """All ranks' rows in one table, as rank 0 gets them."""
+    filled_states = [state for state in states if state]
+    return {key: torch.cat([s[key] for s in filled_states]) for key in filled_states[0]}
+
+
+@pytest.mark.parametrize("method", ["sum", "max"])
+@pytest.mark.parametrize("kind", ["single", "multi"])
+@pytest.mark.parametrize("world", [2, 3, 4, 9])
+def test_any_number_of_ranks_gives_what_one_gives(world: int, kind: str, method: str) -> None:
+    """Seven videos of five views, each scored in two parts; some ranks of nine have none."""
+    random = torch.Generator().manual_seed(3)
+    scores = torch.rand(7, 5, CLASSES, generator=random)
+    labels = (
+        torch.arange(7) if kind == "single" else torch.rand(7, CLASSES, generator=random).round()
+    )
+
+    def scored(rank: int, ranks: int) -> ViewEnsemble:
+        ensemble = ViewEnsemble(num_views=5, num_classes=CLASSES, method=method)
+        for video in range(rank, 7, ranks):
+            for views in (torch.tensor([4, 1]), torch.tensor([0, 2, 3])):
+                ensemble.update(video, views, scores[video, views], labels[video])
+        return ensemble
+
+    merged = scored(0, world)
+    merged.merge([table_of([scored(rank, world).state() for rank in range(world)])])
+    merged.check_complete(7)
+    one = scored(0, 1).complete()
+    for mine, expected in zip(merged.complete(), one, strict=True):
+        torch.testing.assert_close(mine, expected, rtol=0, atol=1e-6)
+    joined = scores.sum(1) if method == "sum" else scores.amax(1)
+    torch.testing.assert_close(one[1].float(), joined)
+    assert torch.equal(one[2], labels)
+
+
+@pytest.mark.parametrize("method", ["sum", "max"])
+def test_a_merged_table_joins_rows_of_one_video(method: str) -> None:
+    """Views of a video that several ranks scored, in one table with the others."""
+    scores, labels = given("multi")
+    whole = filled(new(method), scores, labels, list(range(VIDEOS * VIEWS)))
+    parts = [
+        filled(new(method), scores, labels, list(range(r, VIDEOS * VIEWS, 3))) for r in (0, 1, 2)
+    ]
+    parts[0].merge([table_of([part.state() for part in parts])])
+    for mine, theirs in zip(parts[0].complete(), whole.complete(), strict=True):
+        torch.testing.assert_close(mine, theirs)
+
+
+def test_labels_that_differ_between_ranks_are_named() -> None:
+    scores, _ = given("single")
+    parts = [filled(new(), scores, torch.full((VIDEOS,), r), [r]) for r in (3, 2)]
+    with pytest.raises(ValueError, match=r"video 0: expected one label, got (2 after 3|3 after 2)"):
+        parts[0].merge([part.state() for part in parts])
+
+
+def test_tables_grow_and_can_be_emptied() -> None:
+    ensemble = ViewEnsemble(num_views=1, num_classes=2)
+    for video in range(500, 0, -1):
+        ensemble.update(video, torch.tensor([0]), torch.full((1, 2), float(video)), video % 3)
+    videos, scores, labels = ensemble.complete()
+    assert torch.equal(videos, torch.arange(1, 501))
+    assert torch.equal(scores, videos[:, None].double().expand(500, 2))
+    assert torch.equal(labels, videos % 3)
+    ensemble.merge([{}, {}])
+    assert (len(ensemble), ensemble.state()) == (0, {})
+    ensemble.update(4, torch.tensor([0]), torch.ones(1, 2), 1)
+    assert ensemble.complete()[1].tolist() == [[1.0, 1.0]]
+
+
+def test_labels_are_of_one_kind() -> None:
+    scores, labels = given("single")
+    ensemble = filled(new(), scores, labels, [0])
+    with pytest.raises(
+        ValueError, match=r"video 1: expected a label like those before, .* \(\), got"
+    ):
+        ensemble.update(1, torch.tensor([0]), scores[:1], torch.zeros(CLASSES))

@@ -7,6 +7,7 @@ from functools import reduce
 from pathlib import Path
 from typing import Any, Literal, overload
 
+from slowfast import dist
 from slowfast.data.clip_dataset import ClipDataset
 from slowfast.data.content import ContentManifest, Verify, manifest_file, trust
 from slowfast.data.datasets.catalog import (
@@ -143,10 +144,10 @@ def build_loader(
 ) -> TrainLoader | EvalLoader:
     """Batches of train, batches of val, or single videos of test, of one rank of ``world``.
 
-    A batch of a process has TRAIN.BATCH_SIZE // NUM_GPUS videos.
+    The processes of a machine share TRAIN.BATCH_SIZE videos.
     """
     dataset = build_dataset(cfg, split)
-    share = cfg.TRAIN.BATCH_SIZE // max(cfg.NUM_GPUS, 1)
+    share = cfg.TRAIN.BATCH_SIZE // processes_from_cfg(cfg)
     workers = workers_from_cfg(cfg)
     clip_bytes = cfg.DATA.NUM_FRAMES * cfg.DATA.TRAIN_CROP_SIZE**2 * 3
     options = {
@@ -176,7 +177,12 @@ def build_loader(
 
 def workers_from_cfg(cfg: Any) -> int:
     """Loader processes of a training process."""
-    return worker_count(cfg.DATA_LOADER.NUM_WORKERS, processes=max(cfg.NUM_GPUS, 1))
+    return worker_count(cfg.DATA_LOADER.NUM_WORKERS, processes=processes_from_cfg(cfg))
+
+
+def processes_from_cfg(cfg: Any) -> int:
+    """Training processes of this machine; before they exist, one for each of NUM_GPUS."""
+    return dist.local_world_size(before=max(cfg.NUM_GPUS, 1))
 
 
 def input_stage_from_cfg(cfg: Any) -> InputStage:
