@@ -15,6 +15,7 @@ import torch
 from slowfast.cli.arguments import positive
 from slowfast.cli.benchmark_data import measure_data, print_data
 from slowfast.cli.benchmark_networks import Case, measure_network, print_networks
+from slowfast.cli.benchmark_startup import measure_startup, print_startup
 from slowfast.cli.errors import explain_errors
 from slowfast.cli.machine import this_machine
 from slowfast.config import load_cfg, with_values
@@ -28,6 +29,7 @@ EXAMPLE = """examples:
   %(prog)s data                          on generated files: 10 s, H.264, raw and prepared
   %(prog)s data --videos DIR --json      on your own files
   %(prog)s model --networks x3d_s --threads 1 --batch 2
+  %(prog)s startup --repeats 5           to the first iteration, beside imports alone
   %(prog)s train --cfg configs/Kinetics/SLOW_8x8_R50.yaml NUM_GPUS 0 TRAIN.BATCH_SIZE 2
 """
 
@@ -43,7 +45,7 @@ def main(argv: Sequence[str] | None = None, *, program: str = "slowfast benchmar
     def measure() -> int:
         if args.threads:
             torch.set_num_threads(args.threads)
-        rows = {"data": _data, "model": measure_model, "train": measure_train}[args.what](args)
+        rows = MEASURES[args.what](args)
         machine = this_machine(_device(args))
         if args.json:
             about = {"what": args.what, "torch": torch.__version__, "machine": machine.as_dict()}
@@ -52,6 +54,8 @@ def main(argv: Sequence[str] | None = None, *, program: str = "slowfast benchmar
             print_networks(rows, machine)
         elif args.what == "data":
             print_data(rows, machine)
+        elif args.what == "startup":
+            print_startup(rows)
         else:
             _print_table(rows)
         return 0
@@ -62,6 +66,10 @@ def main(argv: Sequence[str] | None = None, *, program: str = "slowfast benchmar
 def _data(args: argparse.Namespace) -> list[Row]:
     torch.set_num_threads(1)
     return measure_data(_config(args), args.videos, args.repeats)
+
+
+def _startup(args: argparse.Namespace) -> list[Row]:
+    return measure_startup(args.cfg, args.opts, args.repeats)
 
 
 def measure_model(args: argparse.Namespace) -> list[Row]:
@@ -130,6 +138,14 @@ def measure_train(args: argparse.Namespace) -> list[Row]:
     return rows
 
 
+MEASURES: dict[str, Callable[[argparse.Namespace], list[Row]]] = {
+    "data": _data,
+    "model": measure_model,
+    "train": measure_train,
+    "startup": _startup,
+}
+
+
 def _config(args: argparse.Namespace) -> Any:
     default = ["NUM_GPUS", "0", "TRAIN.BATCH_SIZE", "2"]
     if args.cfg is None:
@@ -182,7 +198,7 @@ def parse_args(argv: Sequence[str] | None, program: str) -> argparse.Namespace:
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("what", choices=("data", "model", "train"))
+    parser.add_argument("what", choices=tuple(MEASURES))
     parser.add_argument("--cfg", metavar="YAML", help="settings (default: SlowFast 8x8 R50, CPU)")
     parser.add_argument("--videos", metavar="DIR", help="files to decode (default: generated)")
     parser.add_argument(

@@ -13,6 +13,7 @@ from fvcore.common.config import CfgNode
 from slowfast.config.check import check_across_sections, check_network, derive
 from slowfast.config.defaults import KEYS, SECTION_NAMES, get_cfg, get_value, set_value
 from slowfast.config.errors import ConfigError, did_you_mean, one_line
+from slowfast.config.rates import Rate, check_rate
 from slowfast.config.retired import why_retired
 from slowfast.config.values import coerce, literal
 from slowfast.config.yaml_source import Entry, read_entries, read_text, to_yaml
@@ -174,9 +175,12 @@ def read_overrides(overrides: Sequence[Any]) -> list[Entry]:
 
 
 def _load(path: str | Path, overrides: Sequence[Any]) -> Merged:
-    merged = merge(path, overrides)
+    merged = merge(path)
+    recipe = Rate.of(merged.cfg)
+    merged.apply(read_overrides(overrides))
     merged.check()
     merged.derive()
+    check_rate(recipe, merged.cfg)
     merged.cfg.freeze()
     return merged
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -180,6 +181,27 @@ class Batch:
             boxes=None if boxes is None else boxes.to(device, non_blocking=non_blocking),
             frames=None,
             index=None,
+        )
+
+    def parts(self, count: int) -> list[Batch]:
+        """At most ``count`` batches of consecutive clips, as equally large as can be."""
+        assert self.frames is None, "frames are YUV until `to` moves them"
+        if count == 1 or len(self) < 2:
+            return [self]
+        ends = [round(i * len(self) / count) for i in range(count + 1)]
+        return [self._part(a, b) for a, b in pairwise(ends) if a < b]
+
+    def _part(self, start: int, stop: int) -> Batch:
+        part = slice(start, stop)
+        return replace(
+            self,
+            clips=self.clips[part],
+            labels=self.labels[part],
+            videos=self.videos[part],
+            views=self.views[part],
+            paths=self.paths[part],
+            masks=None if self.masks is None else self.masks[part],
+            boxes=None if self.boxes is None else self.boxes.of_clips(start, stop),
         )
 
     def pin_memory(self) -> Batch:

@@ -17,10 +17,13 @@ from slowfast.data.datasets.build import (
 )
 from slowfast.data.loader import EvalLoader, TrainLoader
 from slowfast.data.transforms.augment_stage import AugmentStage
+from slowfast.engine.ddp import BucketOrder, compression_from_cfg
+from slowfast.engine.ema import Average, average_from_cfg
+from slowfast.engine.freeze import freeze
 from slowfast.engine.guard import Guard, KeptBuffers
 from slowfast.engine.meters import Means
 from slowfast.engine.optim import optimizer_from_cfg
-from slowfast.engine.parallel import is_sharded, whole, wrap_model
+from slowfast.engine.parallel import is_sharded, whole, without_exchange, wrap_model
 from slowfast.engine.saves import Saves, saves_from_cfg
 from slowfast.engine.schedule import Policy, schedule_from_cfg
 from slowfast.engine.step import Stepper
@@ -47,6 +50,7 @@ class Trainer:
     model: nn.Module  # what is called: the network, or it compiled and wrapped
     task: Task
     stepper: Stepper
+    average: Average  # the network that is evaluated
     schedule: Policy
     loader: TrainLoader
     val_loader: EvalLoader | None
@@ -96,6 +100,7 @@ def build_network(cfg: Any, device: torch.device) -> nn.Module:
     """The network of MODEL with the initial weights of ``RNG_SEED``, on the device."""
     torch.manual_seed(cfg.RNG_SEED)
     net = build_model(cfg).to(device)
+    freeze(net, cfg.MODEL.FREEZE)
     if cfg.MODEL.CHANNELS_LAST:
         net = channels_last(net)
     return net
@@ -147,6 +152,9 @@ def build_stepper(
         amp_dtype=amp,
         clip_norm=cfg.SOLVER.CLIP_GRAD_L2NORM or limit,
         clip_value=cfg.SOLVER.CLIP_GRAD_VAL or limit,
+        parts=cfg.TRAIN.GRAD_ACCUM_STEPS,
+        without_exchange=without_exchange(model),
+        before_first=BucketOrder(model),
         guard=guard_from_cfg(net, cfg),
     )
 
@@ -171,14 +179,20 @@ def build_trainer(cfg: Any) -> Trainer:
         parallel=cfg.TRAIN.PARALLEL,
         compiled=cfg.MODEL.COMPILE,
         amp_dtype=amp_dtype_from_cfg(cfg, enabled=cfg.TRAIN.MIXED_PRECISION),
+        exchange=compression_from_cfg(cfg),
+        unused=cfg.MODEL.DETACH_FINAL_FC,
     )
     shard = {"rank": dist.rank(), "world": dist.world_size()}
     loader = build_loader(cfg, "train", **shard)
+    average = average_from_cfg(net, cfg)
+    stepper = build_stepper(net, model, task, cfg, device)
+    stepper.after = average.update
     return Trainer(
         net=net,
         model=model,
         task=task,
-        stepper=build_stepper(net, model, task, cfg, device),
+        stepper=stepper,
+        average=average,
         schedule=schedule_from_cfg(cfg),
         loader=loader,
         val_loader=build_loader(cfg, "val", **shard),

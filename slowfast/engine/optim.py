@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
+
+from slowfast.engine.lars import add_lars
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Layered(Protocol):
     def layer_of(self, name: str) -> int: ...
 
 
-def parameter_groups(model: nn.Module, decay: Decay) -> list[dict[str, Any]]:
+def parameter_groups(model: nn.Module, decay: Decay, *, lars: bool = False) -> list[dict[str, Any]]:
     """Batch norm, the rest, and the rest without decay: each group in registration order.
 
     With layer-wise decay each layer has its own groups, in the order in which they begin.
@@ -63,6 +65,7 @@ def parameter_groups(model: nn.Module, decay: Decay) -> list[dict[str, Any]]:
             "params": params,
             "weight_decay": weights[kind],
             "layer_decay": decay.layers ** (last - layer),
+            "apply_LARS": lars and kind == "decayed",
         }
         for (layer, kind), params in groups.items()
         if params
@@ -93,12 +96,12 @@ def _layers(model: nn.Module, decay: Decay) -> tuple[Callable[[str], int], int]:
 
 
 def optimizer_from_cfg(model: nn.Module, cfg: Any) -> torch.optim.Optimizer:
-    """SGD, Adam or AdamW with the groups and hyper-parameters of SOLVER and BN."""
+    """SGD, Adam or AdamW, with LARS or without, as SOLVER and BN say.
+
+    Raises:
+        ValueError: the optimizer is unknown, or there is nothing to train.
+    """
     solver = cfg.SOLVER
-    if solver.LARS_ON:
-        raise ValueError(
-            "SOLVER.LARS_ON is True, which this version does not train with yet; set it to False"
-        )
     decay = Decay(
         solver.WEIGHT_DECAY,
         norm=cfg.BN.WEIGHT_DECAY,
@@ -106,8 +109,26 @@ def optimizer_from_cfg(model: nn.Module, cfg: Any) -> torch.optim.Optimizer:
         skip_names=getattr(model, "position_names", ()) if cfg.MVIT.ZERO_DECAY_POS_CLS else (),
         layers=solver.LAYER_DECAY,
     )
-    groups = parameter_groups(model, decay)
-    shared = {"lr": solver.BASE_LR, "weight_decay": solver.WEIGHT_DECAY}
+    groups = parameter_groups(model, decay, lars=solver.LARS_ON)
+    if not groups:
+        raise ValueError("no parameter is left to train; MODEL.FREEZE names all of them")
+    optimizer = _optimizer(groups, solver)
+    optimizer.register_load_state_dict_pre_hook(_keep_implementation)
+    optimizer.register_load_state_dict_post_hook(_lay_out_like_parameters)
+    if solver.LARS_ON:
+        add_lars(optimizer)
+    return optimizer
+
+
+def _optimizer(groups: list[dict[str, Any]], solver: Any) -> torch.optim.Optimizer:
+    # One kernel for all parameters: it waits for no device, also with a GradScaler, and is three
+    # to four times as fast as the other implementations on a CPU.
+    devices = {p.device.type for group in groups for p in group["params"]}
+    shared = {
+        "lr": solver.BASE_LR,
+        "weight_decay": solver.WEIGHT_DECAY,
+        "fused": devices <= {"cpu", "cuda"},
+    }
     if solver.OPTIMIZING_METHOD == "sgd":
         return torch.optim.SGD(
             groups,
@@ -116,9 +137,39 @@ def optimizer_from_cfg(model: nn.Module, cfg: Any) -> torch.optim.Optimizer:
             nesterov=solver.NESTEROV,
             **shared,
         )
-    if solver.OPTIMIZING_METHOD in ("adam", "adamw"):
-        kind = torch.optim.Adam if solver.OPTIMIZING_METHOD == "adam" else torch.optim.AdamW
+    adams = {
+        "adam": torch.optim.Adam,
+        "adamw": torch.optim.AdamW,
+        "mt_adamw": torch.optim.AdamW,  # the public name of an implementation of it
+    }
+    if solver.OPTIMIZING_METHOD in adams:
+        kind = adams[solver.OPTIMIZING_METHOD]
         return kind(groups, betas=tuple(solver.BETAS), eps=1e-8, **shared)
     raise ValueError(
         f"SOLVER.OPTIMIZING_METHOD is {solver.OPTIMIZING_METHOD!r}; use 'sgd', 'adam' or 'adamw'"
     )
+
+
+def _keep_implementation(
+    optimizer: torch.optim.Optimizer, state: dict[str, Any]
+) -> dict[str, Any] | None:
+    """A loaded state would bring the implementation of the run, and the device, that it is of."""
+    loaded, own = state.get("param_groups"), optimizer.param_groups
+    if not isinstance(loaded, list) or len(loaded) != len(own):
+        return None  # does not fit, as PyTorch says next
+    kept = ("fused", "foreach", "capturable")
+    groups = [
+        {**theirs, **{name: ours[name] for name in kept if name in ours}}
+        for theirs, ours in zip(loaded, own, strict=True)
+    ]
+    return {**state, "param_groups": groups}
+
+
+def _lay_out_like_parameters(optimizer: torch.optim.Optimizer) -> None:
+    """Fused kernels read a parameter and its state in memory order: both need the same one."""
+    for parameter, state in optimizer.state.items():
+        for name, value in state.items():
+            if not isinstance(value, Tensor) or value.shape != parameter.shape:
+                continue
+            if value.stride() != parameter.stride():
+                state[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
+from typing import Any
 
 import torch
-from torch import nn
+from torch import distributed, nn
 
+from slowfast import dist
 from slowfast.data.loader import TrainLoader
 from slowfast.data.transforms.augment_stage import AugmentStage
 from slowfast.data.transforms.device import InputStage
@@ -34,23 +36,55 @@ def precise_bn(
 
     The running averages of training lag behind the weights (Wu & Johnson, 2105.07576, Sec. 3).
     The clips are those of ``epoch`` (from 0), augmented as in training, so that the result can be
-    reproduced.
+    reproduced. Each process goes through its own, and all end with the moments of all of them.
     """
-    if not get_bn_modules(model):
+    layers = get_bn_modules(model.train())
+    if not layers:
         return
+    buffers: list[Any] = [(layer.running_mean, layer.running_var) for layer in layers]
     count = min(num_batches, len(loader))
     if count < num_batches:
         LOGGER.info("precise BN uses the %d batches there are, not %d", count, num_batches)
     loader.set_position(epoch, 0)
 
+    clips = 0
+
     def pathways() -> Generator[list[torch.Tensor]]:
+        nonlocal clips
         for batch in loader:
             if len(batch):
+                clips += len(batch)
                 yield inputs(augment(batch.to(device)).clips)
 
-    model.train()
     batches = pathways()
     try:
         update_bn_stats(model, batches, count)
     finally:
         batches.close()
+    _join_processes(layers, clips)
+    for layer, (mean, variance) in zip(layers, buffers, strict=True):
+        # Others hold these tensors, as those that are restored where a step is left out.
+        layer.running_mean = mean.copy_(layer.running_mean)  # type: ignore[arg-type]
+        layer.running_var = variance.copy_(layer.running_var)  # type: ignore[arg-type]
+
+
+@torch.no_grad()
+def _join_processes(layers: Sequence[nn.Module], clips: int) -> None:
+    """Give each layer the mean and variance of what all processes saw.
+
+    Variances of parts do not tell that of the whole; second moments do, each by its share of
+    the clips (2105.07576, Appendix).
+    """
+    if dist.world_size() == 1:
+        return
+    share = clips / sum(dist.gather_objects(clips))
+    means = torch.cat([layer.running_mean for layer in layers])  # type: ignore[misc]
+    variances = torch.cat([layer.running_var for layer in layers])  # type: ignore[misc]
+    moments = torch.stack([means, variances + means.square()]).double() * share
+    distributed.all_reduce(moments)
+    mean, square = moments
+    sizes = [len(layer.running_mean) for layer in layers]  # type: ignore[arg-type]
+    variance = (square - mean.square()).clamp(min=0)
+    for layer, m, v in zip(layers, mean.split(sizes), variance.split(sizes), strict=True):
+        layer.running_mean.copy_(m)  # type: ignore[operator, union-attr]
+        layer.running_var.copy_(v)  # type: ignore[operator, union-attr]

@@ -119,6 +119,7 @@ def _load_all(trainer: Trainer, cfg: Any, content: dict[str, Any], *, source: st
     position = ours.get("position", {"epoch": content.get("epoch", -1) + 1, "batch": 0})
     trainer.position = _position(trainer, cfg, position, ours, source=source)
     trainer.best = dict(ours.get("best", {}))
+    trainer.average.load(ours.get("ema_state", {}))
     _load_means(trainer, ours.get("means", []))
     trainer.stepper.guard.load(ours.get("guard", {}))
     epoch, batch = trainer.position.epoch, trainer.position.batch

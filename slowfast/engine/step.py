@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +25,11 @@ class Stepper:
         amp_dtype: precision of the forward pass; None for full precision.
         clip_norm: largest L2 norm of all gradients together; infinite for none.
         clip_value: largest absolute value of each gradient; infinite for none.
+        parts: passes forward and backward that the clips of a step are divided among.
+        without_exchange: makes what all passes but the last run in: gradients are summed in this
+            process and cross the network once a step.
+        before_first: called with a pass forward and backward that it may want to see first.
+        after: called when the weights have changed.
         guard: decides with all ranks whether the step counts.
     """
 
@@ -33,6 +40,10 @@ class Stepper:
     amp_dtype: torch.dtype | None = None
     clip_norm: float = float("inf")
     clip_value: float = float("inf")
+    parts: int = 1
+    without_exchange: Callable[[], AbstractContextManager[Any]] = nullcontext
+    before_first: Callable[[Callable[[], Any]], None] = lambda go_through: None
+    after: Callable[[], None] = lambda: None
     guard: Guard = field(default_factory=Guard)
 
     def __call__(self, batch: Batch, lr: float, *, seed: int) -> dict[str, Tensor]:
@@ -45,20 +56,43 @@ class Stepper:
         Raises:
             NonFinite, Explosion: as `Guard.update`; all ranks raise it at the same step.
         """
+        self.before_first(lambda: self._gradients(batch, lambda loss: None))
         torch.manual_seed(seed)
         for group in self.optimizer.param_groups:
             group["lr"] = lr * group.get("layer_decay", 1.0)
-        device = batch.clips.device.type
         self.guard.begin()
-        with torch.autocast(device, self.amp_dtype, enabled=self.amp_dtype is not None):
-            out = self.loss_fn(self.model, batch)
-        self.guard(out["loss"], batch)
         self.optimizer.zero_grad(set_to_none=True)
-        self.scaler.scale(out["loss"]).backward()
+        out = self._gradients(batch, lambda loss: self.guard(loss, batch))
         self.scaler.unscale_(self.optimizer)  # so that the norm below is the true one
         parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
         if self.clip_value != float("inf"):
             nn.utils.clip_grad_value_(parameters, self.clip_value)
         out["grad_norm"] = whole(nn.utils.clip_grad_norm_(parameters, self.clip_norm))
         self.guard.update(self.optimizer, self.scaler, out["grad_norm"])
-        return {name: value.detach() for name, value in out.items()}
+        self.after()
+        return out
+
+    def _gradients(self, batch: Batch, tell: Callable[[Tensor], None]) -> dict[str, Tensor]:
+        """Leave the gradients of the whole batch in the parameters; return means over its clips.
+
+        A loss is a mean over clips, so each part counts by how many it has.
+
+        Args:
+            tell: hears the loss of the batch as soon as it is known, before the last pass back.
+        """
+        device = batch.clips.device.type
+        means: dict[str, Tensor] = {}
+        parts = batch.parts(self.parts)
+        for i, part in enumerate(parts):
+            share = len(part) / len(batch)
+            last = i + 1 == len(parts)
+            with nullcontext() if last else self.without_exchange():
+                with torch.autocast(device, self.amp_dtype, enabled=self.amp_dtype is not None):
+                    out = self.loss_fn(self.model, part)
+                for name, value in out.items():
+                    term = value.detach() * share
+                    means[name] = means[name] + term if name in means else term
+                if last:
+                    tell(means["loss"])
+                self.scaler.scale(out["loss"] * share).backward()
+        return means

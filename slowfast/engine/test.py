@@ -138,6 +138,7 @@ def _test_views(
         "views_per_video": run.ensemble.num_views,
         "num_views": len(videos) * run.ensemble.num_views,
         "left_out": run.left_out,
+        "weights": "averaged (EMA)" if cfg.EMA.ENABLE else "trained",
         "seconds": time.perf_counter() - since,
     }
     if run.left_out:

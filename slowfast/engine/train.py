@@ -22,6 +22,7 @@ from slowfast.engine.precise_bn import precise_bn
 from slowfast.engine.profile import log_model_info
 from slowfast.engine.record import open_run, record_data
 from slowfast.engine.resume import resume, save
+from slowfast.engine.step_size import log_step
 from slowfast.engine.stop import (
     Interrupted,
     PassCutShort,
@@ -67,6 +68,7 @@ def _train(trainer: Trainer, cfg: Any, journal: Journal, stop: StopSignal) -> No
     bad = BadSampleLog(cfg.OUTPUT_DIR, max_fraction=cfg.DATA.MAX_BAD_FRACTION, rank=dist.rank())
     if cfg.LOG_MODEL_INFO and dist.is_main():
         log_model_info(trainer.net, cfg)
+    log_step(trainer.loader.batches.batch_size, cfg)
     try:
         if _take_up(trainer, cfg, journal, bad):
             validate(trainer, cfg, journal, bad, stop, epoch=trainer.position.epoch - 1)

@@ -44,6 +44,7 @@ def state_of(trainer: Trainer, cfg: Any) -> dict[str, Any]:
             "guard": trainer.stepper.guard.state(),
             "class_names": list(trainer.class_names),
             "split_statistics": split_statistics(weights),
+            "ema_state": trainer.average.state(),
         },
     }
 

@@ -37,7 +37,7 @@ def validate(
     votes = min(dist.gather_objects(len(trainer.val_loader)))
     vote = StopVote(stop, trainer.device, votes=votes)
     metrics = evaluate(
-        network_to_evaluate(trainer.net, cfg, trainer.device),
+        network_to_evaluate(trainer.average.net, cfg, trainer.device),
         trainer.task,
         trainer.val_loader,
         device=trainer.device,

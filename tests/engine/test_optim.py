@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import gzip
 import hashlib
 import json
@@ -15,6 +16,7 @@ from torch import nn
 from slowfast.config import get_cfg, load_cfg, with_values
 from slowfast.engine.optim import Decay, optimizer_from_cfg, parameter_groups
 from slowfast.models import build_model, create_model
+from slowfast.models.memory_layout import channels_last
 from slowfast.ops.norm import make_norm
 
 ROOT = Path(__file__).parents[2]
@@ -58,6 +60,7 @@ def check_groups(name: str, expected: dict[str, Any]) -> None:
         names = names_of(net, group)
         assert group["weight_decay"] == wanted["weight_decay"]
         assert group["layer_decay"] == pytest.approx(wanted["layer_decay"], rel=1e-6)
+        assert group["apply_LARS"] is bool(wanted.get("apply_LARS"))  # no recipe here has LARS_ON
         assert len(names) == wanted["n"]
         shown = wanted["params"]
         assert names[: len(shown)] == shown
@@ -65,8 +68,17 @@ def check_groups(name: str, expected: dict[str, Any]) -> None:
         assert hashlib.sha1(joined).hexdigest() == wanted["sha1_sorted_names"]
 
 
-def test_groups_of_the_public_recipe() -> None:
-    check_groups("Kinetics/SLOWFAST_8x8_R50", CONTRACT["Kinetics/SLOWFAST_8x8_R50"])
+@pytest.mark.parametrize("name", CONTRACT)
+def test_groups_of_public_recipes(name: str) -> None:
+    check_groups(name, CONTRACT[name])
+
+
+def test_lars_is_for_the_groups_that_decay() -> None:
+    net, cfg = small_net(), with_values(get_cfg(), {"SOLVER.LARS_ON": True})
+    groups = optimizer_from_cfg(net, cfg).param_groups
+    assert [group["apply_LARS"] for group in groups] == [False, True]
+    spared = parameter_groups(net, Decay(0.1, skip_1d=True), lars=True)
+    assert [group["apply_LARS"] for group in spared] == [False, True, False]
 
 
 LARGE = [name for name in TRANSFORMERS if "_L_" in name]
@@ -135,14 +147,68 @@ def test_frozen_parameters_are_in_no_group() -> None:
     assert "3.weight" not in [name for group in groups for name in names_of(net, group)]
 
 
+METHODS = ("sgd", "adam", "adamw", "mt_adamw")
+
+
+def steps(optimizer: torch.optim.Optimizer, model: nn.Module, count: int = 1) -> None:
+    for _ in range(count):
+        for i, parameter in enumerate(model.parameters()):
+            generator = torch.Generator().manual_seed(i)
+            # Laid out as autograd does it.
+            noise = torch.randn(parameter.shape, generator=generator)
+            parameter.grad = torch.empty_like(parameter).copy_(noise)
+        optimizer.step()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_fused_steps_are_those_of_the_plain_loop(method: str) -> None:
+    torch.manual_seed(0)
+    nets = [small_net(), small_net()]
+    nets[1].load_state_dict(nets[0].state_dict())
+    changes = {"SOLVER.OPTIMIZING_METHOD": method, "SOLVER.WEIGHT_DECAY": 0.1}
+    fused, plain = (optimizer_from_cfg(net, with_values(get_cfg(), changes)) for net in nets)
+    assert all(group["fused"] for group in fused.param_groups)
+    for group in plain.param_groups:
+        group["fused"], group["foreach"] = False, False
+    for optimizer, net in zip((fused, plain), nets, strict=True):
+        steps(optimizer, net, 3)
+    for a, b in zip(nets[0].parameters(), nets[1].parameters(), strict=True):
+        torch.testing.assert_close(a, b)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_state_of_another_implementation_and_layout_goes_on_alike(method: str) -> None:
+    """As the public code saves it, into weights whose channels are innermost in memory."""
+    torch.manual_seed(0)
+    start = nn.Conv3d(3, 4, 3)
+    nets = [start, copy.deepcopy(start)]
+    cfg = with_values(get_cfg(), {"SOLVER.OPTIMIZING_METHOD": method})
+    plain = optimizer_from_cfg(nets[0], cfg)
+    for group in plain.param_groups:
+        group["fused"], group["foreach"] = None, None
+    steps(plain, nets[0], 2)
+    channels_last(nets[1]).load_state_dict(nets[0].state_dict())
+    fused = optimizer_from_cfg(nets[1], cfg)
+    fused.load_state_dict(copy.deepcopy(plain.state_dict()))
+    assert all(group["fused"] for group in fused.param_groups)
+    steps(plain, nets[0], 2)
+    steps(fused, nets[1], 2)
+    for a, b in zip(nets[0].parameters(), nets[1].parameters(), strict=True):
+        torch.testing.assert_close(a, b)
+
+
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
         ("SOLVER.OPTIMIZING_METHOD", "rmsprop", "OPTIMIZING_METHOD"),
         ("SOLVER.LAYER_DECAY", 0.75, r"LAYER_DECAY is 0\.75, but Sequential has no layers"),
-        ("SOLVER.LARS_ON", True, r"SOLVER\.LARS_ON is True, which this version"),
     ],
 )
 def test_what_cannot_be_had_is_refused(key: str, value: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         optimizer_from_cfg(small_net(), with_values(get_cfg(), {key: value}))
+
+
+def test_a_network_without_anything_to_train_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"no parameter is left to train; MODEL\.FREEZE names"):
+        optimizer_from_cfg(small_net().requires_grad_(False), get_cfg())

@@ -7,6 +7,7 @@ from slowfast.config.sections.augmentation import AUG
 from slowfast.config.sections.data import DATA, DATA_LOADER
 from slowfast.config.sections.demo import DEMO
 from slowfast.config.sections.detection import AVA, DETECTION
+from slowfast.config.sections.ema import EMA
 from slowfast.config.sections.model import BN, MIXUP, MODEL
 from slowfast.config.sections.mvit import MVIT, REV
 from slowfast.config.sections.resnet import NONLOCAL, RESNET, SLOWFAST, X3D
@@ -40,6 +41,7 @@ SECTIONS: tuple[Section, ...] = (
     MVIT,
     REV,
     SOLVER,
+    EMA,
     MULTIGRID,
     DETECTION,
     AVA,

@@ -52,7 +52,20 @@ MODEL = Section(
         ),
         Key("FC_INIT_STD", 0.01, "Standard deviation of the last layer's initial weights.",
             at_least(0), "at least 0"),
-        Key("DETACH_FINAL_FC", False, "Train the last layer only, on frozen features."),
+        Key(
+            "DETACH_FINAL_FC",
+            False,
+            "Train the last layer only; batch-norm statistics below it still follow the data "
+            "(FREEZE ['all but head'] keeps them).",
+        ),
+        Key(
+            "FREEZE",
+            [],
+            "Parts whose weights are not trained and whose batch norms keep their statistics, "
+            "named as in checkpoints: 's1' or 'blocks.0', or 'all but head'.",
+            check=texts,
+            rule="a list of names",
+        ),
         Key("FROZEN_BN", False, "Keep batch-norm statistics as loaded; weights still learn."),
         Key("ACT_CHECKPOINT", False, "Recompute activations in the backward pass to save memory."),
         Key("FP16_ALLREDUCE", False, "Exchange gradients between processes in 16 bits."),

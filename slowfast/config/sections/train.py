@@ -21,6 +21,14 @@ TRAIN = Section(
             check=at_least(1),
             rule="at least 1",
         ),
+        Key(
+            "GRAD_ACCUM_STEPS",
+            1,
+            "Parts that a process cuts its clips of a step into, one after the other, to save "
+            "memory; the step and its learning rate stay the same.",
+            check=at_least(1),
+            rule="at least 1",
+        ),
         Key("EVAL_PERIOD", 10, "Epochs between two validations.", at_least(1), "at least 1"),
         Key("CHECKPOINT_PERIOD", 10, "Epochs between two checkpoints.", at_least(1), "at least 1"),
         Key(

@@ -10,8 +10,10 @@ from slowfast.config import ConfigError
 from slowfast.config.defaults import KEYS
 from slowfast.config.yaml_source import read_text
 from slowfast.engine.checkpoint.inflate import Inflation
+from slowfast.engine.checkpoint.integrity import CheckpointError
 from slowfast.engine.checkpoint.interpolate import JOINT, Grid
 from slowfast.engine.checkpoint.load import LoadReport, load_weights
+from slowfast.log import LOGGER
 from slowfast.models.patch_embed import PatchSpec
 
 # How a run began says nothing of the weights that it ended with: the config that a checkpoint
@@ -47,12 +49,23 @@ def start_from_cfg(net: nn.Module, content: dict[str, Any], cfg: Any, *, source:
 def load_from_cfg(net: nn.Module, content: dict[str, Any], cfg: Any, *, source: str) -> LoadReport:
     """Weights to be used as they are: all of them, of this very network.
 
+    With ``EMA.ENABLE`` they are the averaged ones.
+
     Raises:
-        CheckpointError: they do not fit.
+        CheckpointError: they do not fit, or there are no averaged ones.
     """
+    state = content["model_state"]
+    if cfg.EMA.ENABLE:
+        state = content.get("slowfast", {}).get("ema_state", {}).get("model_state")
+        if state is None:
+            raise CheckpointError(
+                f"{source}: EMA.ENABLE is True, but the checkpoint has no averaged weights; set "
+                "EMA.ENABLE False to use the ones it has"
+            )
+        LOGGER.info("%s: the averaged weights (EMA) are used", source)
     return load_weights(
         net,
-        content["model_state"],
+        state,
         source=source,
         clear_patterns=cfg.TRAIN.CHECKPOINT_CLEAR_NAME_PATTERN,
         saved_grid=_grid_of(content),

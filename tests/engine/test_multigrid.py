@@ -1,0 +1,118 @@
+"""Mirrors slowfast/engine/multigrid.py."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from slowfast.config import get_cfg, load_cfg, with_values
+from slowfast.engine.multigrid import Phase, long_cycle, phases, short_crops, short_cycle
+from slowfast.engine.schedule import schedule_from_cfg
+
+ROOT = Path(__file__).parents[2]
+CONTRACT = json.loads((ROOT / "tests" / "parity" / "schedules.json").read_text())["multigrid"]
+
+
+def recipe(name: str, *overrides: Any) -> Any:
+    return load_cfg(ROOT / "configs" / f"{name}.yaml", overrides)
+
+
+def phase_of(plan: list[Phase], epoch: int) -> Phase:
+    return next(phase for phase in plan if phase.first <= epoch < phase.last)
+
+
+@pytest.mark.parametrize("name", CONTRACT)
+def test_the_published_schedule(name: str) -> None:
+    wanted, cfg = CONTRACT[name], recipe(name)
+    found = [
+        [s.step, [s.shape.batch, s.shape.frames, s.shape.crop], s.end] for s in long_cycle(cfg)
+    ]
+    assert found == wanted["schedule(step,[B_rel,T,S],end_epoch)"]
+    plan = phases(cfg)
+    for phase in plan:
+        solver, multigrid = phase.cfg.SOLVER, phase.cfg.MULTIGRID
+        assert wanted["SOLVER.STEPS"] == solver.STEPS
+        assert pytest.approx(wanted["SOLVER.LRS"]) == solver.LRS
+        assert wanted["SOLVER.MAX_EPOCH"] == solver.MAX_EPOCH
+        default = [multigrid.DEFAULT_B, multigrid.DEFAULT_T, multigrid.DEFAULT_S]
+        assert default == wanted["DEFAULT_BTS"]
+    factors = cfg.MULTIGRID.SHORT_CYCLE_FACTORS
+    assert short_crops(224, factors) == wanted["short_cycle_crops"]
+
+
+@pytest.mark.parametrize("name", CONTRACT)
+def test_the_published_epochs(name: str) -> None:
+    """Shape, batch norm, short cycle, rate, evaluations and checkpoints of each epoch."""
+    wanted, plan = CONTRACT[name], phases(recipe(name))
+    for row in wanted["rows_at_changes"]:
+        epoch, phase = row[0], phase_of(plan, row[0])
+        cfg = phase.cfg
+        shape = [cfg.TRAIN.BATCH_SIZE, cfg.DATA.NUM_FRAMES, cfg.DATA.TRAIN_CROP_SIZE]
+        norm = [cfg.BN.NORM_TYPE, cfg.BN.NUM_SYNC_DEVICES, cfg.BN.NUM_SPLITS]
+        assert shape == row[1:4], f"epoch {epoch}"
+        assert row[5] == cfg.MULTIGRID.LONG_CYCLE_SAMPLING_RATE
+        assert norm == row[6:9], f"epoch {epoch}"
+        each, factors = cfg.TRAIN.BATCH_SIZE // cfg.NUM_GPUS, cfg.MULTIGRID.SHORT_CYCLE_FACTORS
+        crop, full = cfg.DATA.TRAIN_CROP_SIZE, cfg.MULTIGRID.DEFAULT_S
+        assert short_cycle(each, crop, full, factors) == row[9]
+        assert schedule_from_cfg(cfg)(epoch) == pytest.approx(row[10], rel=1e-6)
+        assert phase.is_due(epoch, cfg.TRAIN.EVAL_PERIOD) is row[11]
+        assert phase.is_due(epoch, cfg.TRAIN.CHECKPOINT_PERIOD) is row[12]
+    epochs = range(wanted["SOLVER.MAX_EPOCH"])
+    for key in ("eval_epochs", "checkpoint_epochs"):
+        assert [e for e in epochs if phase_of(plan, e).is_due(e, 6)] == wanted[key]
+    spans = [
+        [[c.TRAIN.BATCH_SIZE, c.DATA.NUM_FRAMES, c.DATA.TRAIN_CROP_SIZE], p.last - p.first]
+        for p in plan
+        for c in [p.cfg]
+    ]
+    assert spans[-2][0] == spans[-1][0]  # the last step goes on with the same shape
+    joined = [*spans[:-2], [spans[-1][0], spans[-2][1] + spans[-1][1]]]
+    assert joined == wanted["shape_per_epoch_run_length"]
+
+
+def test_kinetics_as_published() -> None:
+    """239 epochs become 358; 64 clips of 8 GPUs grow to 512, with 8 clips in each batch norm."""
+    plan = phases(recipe("Kinetics/SLOWFAST_8x8_R50_stepwise_multigrid"))
+    assert plan[-1].last == 358
+    first, last = plan[0].cfg, plan[-1].cfg
+    assert (first.TRAIN.BATCH_SIZE, first.DATA.NUM_FRAMES) == (512, 8)
+    assert (first.BN.NORM_TYPE, first.BN.NUM_SPLITS) == ("sub_batchnorm", 8)
+    assert (last.TRAIN.BATCH_SIZE, last.DATA.NUM_FRAMES) == (64, 32)
+    assert last.BN.NORM_TYPE == "batchnorm"
+
+
+def test_without_a_short_cycle_a_batch_is_its_own_mean() -> None:
+    """By hand: batches 8, 4, 2, 1 of 15 share ten epochs; two of one shape end it."""
+    cfg = recipe("Charades/SLOWFAST_16x8_R50_multigrid", "MULTIGRID.SHORT_CYCLE", "False")
+    cfg = with_values(
+        cfg,
+        {"SOLVER.STEPS": [0, 150], "SOLVER.MAX_EPOCH": 180, "MULTIGRID.EPOCH_FACTOR": 158 / 180},
+    )
+    assert [stage.end for stage in long_cycle(cfg)] == [80, 120, 140, 150, 158]
+
+
+def test_without_multigrid_there_is_one_phase() -> None:
+    (phase,) = phases(get_cfg())
+    assert phase.cfg == get_cfg()
+    assert (phase.first, phase.last) == (0, 300)
+    assert [e for e in range(300) if phase.is_due(e, 70)] == [69, 139, 209, 279, 299]
+
+
+def test_the_short_cycle_alone_keeps_the_schedule() -> None:
+    cfg = with_values(get_cfg(), {"MULTIGRID.SHORT_CYCLE": True})
+    (phase,) = phases(cfg)
+    assert phase.last == 300
+    assert phase.cfg.MULTIGRID.DEFAULT_S == 224
+    assert phase.cfg.DATA.NUM_FRAMES == cfg.DATA.NUM_FRAMES
+
+
+def test_a_cosine_has_no_steps_to_divide() -> None:
+    cfg = with_values(get_cfg(), {"MULTIGRID.LONG_CYCLE": True})
+    with pytest.raises(
+        ValueError, match=r"LONG_CYCLE is for .* SOLVER\.LR_POLICY is 'cosine'; set"
+    ):
+        phases(cfg)
