@@ -43,7 +43,7 @@ def tiny_words(folder: Path, name: str) -> list[str]:
         "SOLVER.WARMUP_EPOCHS": 0.5,
         "TEST.ENABLE": False,
         "TEST.MIXED_PRECISION": False,
-        "TRAIN.BATCH_SIZE": 4,
+        "TRAIN.BATCH_SIZE": 8,
         "TRAIN.CHECKPOINT_PERIOD": 1,
         "TRAIN.CHECKPOINT_PERIOD_STEPS": 2,
         "TRAIN.EVAL_PERIOD": 1,
@@ -65,7 +65,7 @@ class Ending:
     when: float = 0.0
 
 
-def start_once(cfg: Any, plan: Plan, *, processes: int) -> Ending:
+def start_once(cfg: Any, plan: Plan, *, processes: int, restarts: int = 0) -> Ending:
     try:
         dist.launch(
             train_with_faults,
@@ -73,24 +73,23 @@ def start_once(cfg: Any, plan: Plan, *, processes: int) -> Ending:
             plan,
             processes=processes,
             timeout_minutes=cfg.DIST_TIMEOUT_MINUTES,
+            max_restarts=restarts,
+            output_dir=cfg.OUTPUT_DIR,
         )
     except Exception as error:
-        return Ending(_words(error), getattr(error, "exit_code", 1), time.time())
+        said = f"{type(error).__name__}: {error}"
+        return Ending(said, getattr(error, "exit_code", 1), time.time())
     return Ending(when=time.time())
 
 
-def _words(error: Exception) -> str:
-    """What an error says, or the first process that failed."""
-    words = [f"{type(error).__name__}: {error}"]
-    for failure in getattr(error, "failures", {}).values():
-        words.append(str(failure.message))
-    return "\n".join(words)
+def run_through(cfg: Any, plan: Plan, *, processes: int, starts: int = 20) -> Outcome:
+    """Start training until it ends, as a user or a scheduler would, at most ``starts`` times.
 
-
-def run_through(cfg: Any, plan: Plan, *, processes: int, starts: int = 30) -> Outcome:
-    """Start training until it ends, as a user or a scheduler would, at most ``starts`` times."""
+    The launcher itself starts the processes again DIST_MAX_RESTARTS times.
+    """
+    restarts = cfg.DIST_MAX_RESTARTS
     for _ in range(starts):
-        if not start_once(cfg, plan, processes=processes).said:
+        if not start_once(cfg, plan, processes=processes, restarts=restarts).said:
             break
     return outcome_of(cfg.OUTPUT_DIR, plan.folder)
 

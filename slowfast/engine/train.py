@@ -53,9 +53,15 @@ def train(cfg: Any, *, build: Callable[[Any], Trainer] = build_trainer) -> None:
     refuse_unsupported(cfg)
     clips_per_process(cfg, "TRAIN")  # raises if a step cannot be shared evenly
     journal = open_run(cfg)
-    stop = StopSignal()
-    trainer = build(cfg)
-    trainer.stepper.guard.asked = lambda: stop.asked
+    with StopSignal() as stop:
+        trainer = build(cfg)
+        trainer.stepper.guard.asked = lambda: stop.asked
+        with attended(trainer.loader, trainer.val_loader), trainer.saves:
+            _train(trainer, cfg, journal, stop)
+    journal.close()
+
+
+def _train(trainer: Trainer, cfg: Any, journal: Journal, stop: StopSignal) -> None:
     record_data(cfg, {"train": trainer.loader.dataset.records})
     if trainer.val_loader is not None:
         record_data(cfg, {"val": trainer.val_loader.dataset.records})
@@ -63,16 +69,12 @@ def train(cfg: Any, *, build: Callable[[Any], Trainer] = build_trainer) -> None:
     if cfg.LOG_MODEL_INFO and dist.is_main():
         log_model_info(trainer.net, cfg)
     log_step(trainer.loader.batches.batch_size, cfg)
-    missed = _take_up(trainer, cfg, journal, bad)
-    with attended(trainer.loader, trainer.val_loader), trainer.saves:
-        try:
-            if missed:
-                validate(trainer, cfg, journal, bad, stop, epoch=trainer.position.epoch - 1)
-            _train_epochs(trainer, cfg, journal, bad, stop)
-        except (NonFinite, Explosion) as error:
-            raise explain(error, trainer.position, cfg) from error
-    stop.restore()
-    journal.close()
+    try:
+        if _take_up(trainer, cfg, journal, bad):
+            validate(trainer, cfg, journal, bad, stop, epoch=trainer.position.epoch - 1)
+        _train_epochs(trainer, cfg, journal, bad, stop)
+    except (NonFinite, Explosion) as error:
+        raise explain(error, trainer.position, cfg) from error
 
 
 def _train_epochs(
