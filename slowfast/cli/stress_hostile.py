@@ -119,8 +119,8 @@ def _raw() -> Iterator[tuple[str, bytes]]:
     yield "huge bytes", b"\x80\x04\x8e" + struct.pack("<Q", _HUGE) + b"x."
     yield "huge text", b"\x80\x04\x8d" + struct.pack("<Q", _HUGE) + b"x."
     yield "huge frame", b"\x80\x04\x95" + struct.pack("<Q", _HUGE) + b"}."
-    yield "deep lists", b"\x80\x04" + b"](" * 200_000 + b"."
-    yield "deep tuples", b"\x80\x04)" + b"\x85" * 200_000 + b"."
+    yield "deep lists", b"\x80\x04" + b"](" * 100_000 + b"."
+    yield "deep tuples", b"\x80\x04)" + b"\x85" * 100_000 + b"."
     # The hash of a tuple is that of its entries, and each holds the one before it twice.
     yield "slow key", b"\x80\x04})" + b"2\x86" * 60 + b"Ns."
     yield "all doubled", b"\x80\x04})" + b"2\x86" * 60 + b"0."
@@ -160,7 +160,7 @@ def _archives() -> Iterator[tuple[str, bytes]]:
     torch.save({"model_state": {"w": torch.zeros(1000)}}, good)
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("archive/data.pkl", b"\0" * 50_000_000)
+        archive.writestr("archive/data.pkl", b"\0" * 5_000_000)
     yield "packed bomb.pyth", packed.getvalue()
     link = zipfile.ZipInfo("archive/data.pkl")
     link.external_attr = 0o120777 << 16

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ctypes
 import io
 import os
 import pickle
@@ -90,8 +91,8 @@ def answer(path: Path, *, canary: Path) -> Answer:
     if canary.exists():
         traces.append("left a file")
         canary.rmdir() if canary.is_dir() else canary.unlink()
-    # os.putenv does not show in os.environ, but in processes that are started.
-    if dict(os.environ) != before or ENVIRONMENT in os.popen("env").read():
+    # What os.putenv does is not seen in os.environ.
+    if dict(os.environ) != before or ctypes.CDLL(None).getenv(ENVIRONMENT.encode()):
         traces.append("changed the environment")
     wrong = [outcome for outcome in outcomes if outcome not in ("refused", "read")]
     return Answer(wrong[0] if wrong else outcomes[-1], tuple(traces))
