@@ -68,7 +68,10 @@ class _Call:
         self.function, self.arguments = function, arguments
 
 
-class _Pickler(pickle._Pickler):  # type: ignore[name-defined]
+_PLAIN: Any = pickle._Pickler  # type: ignore[attr-defined]
+
+
+class _Pickler(_PLAIN):  # type: ignore[misc]
     """Writes calls without importing what they call."""
 
     def save(self, value: Any, save_persistent_id: bool = True) -> None:

@@ -56,10 +56,13 @@ _CALLS: dict[tuple[str, str], Callable[..., Any]] = {
 }
 
 
-class _Unpickler(pickle._Unpickler):  # type: ignore[name-defined]
+_PLAIN: Any = pickle._Unpickler  # type: ignore[attr-defined]
+
+
+class _Unpickler(_PLAIN):  # type: ignore[misc]
     """The one in Python: a number in the file cannot make its memo larger than the file."""
 
-    dispatch: ClassVar[dict[int, Callable[..., None]]] = dict(pickle._Unpickler.dispatch)  # type: ignore[attr-defined]
+    dispatch: ClassVar[dict[int, Callable[..., None]]] = dict(_PLAIN.dispatch)
 
     def find_class(self, module: str, name: str) -> Any:
         if module == "torch" and isinstance(getattr(torch, name, None), torch.dtype):

@@ -23,6 +23,7 @@ def refuse_heavy(file: BinaryIO) -> None:
     """
     stack: list[Any] = []  # weights, and marks
     memo: dict[int, int] = {}
+    argument: Any
     for opcode, argument, _ in pickletools.genops(file):
         name = opcode.name
         if name in _PUTS:
