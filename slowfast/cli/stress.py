@@ -31,6 +31,10 @@ GROUPS = {
         "kills, NaNs, signals, lost loader workers, other numbers of ranks",
         "slowfast.cli.stress_training:run",
     ),
+    "scale": (
+        "evaluation, sample order and merging by many ranks",
+        "slowfast.cli.stress_scale:run",
+    ),
 }
 
 
