@@ -40,6 +40,14 @@ GROUPS = {
         "killed, frozen and lost processes and machines under the launcher",
         "slowfast.cli.stress_launch:run",
     ),
+    "pickles": (
+        "checkpoints that would run code, and mutated ones",
+        "slowfast.cli.stress_pickles:run",
+    ),
+    "scale": (
+        "evaluation, sample order and merging by many ranks",
+        "slowfast.cli.stress_scale:run",
+    ),
 }
 
 

@@ -83,6 +83,7 @@ def write_run(folder: Path, *, videos: int, views: int) -> list[str]:
         "DATA_LOADER.NUM_WORKERS": 0,
         "NUM_GPUS": 0,
         "RESNET.WIDTH_PER_GROUP": 8,
+        "TEST.BATCH_SIZE": 12,  # as that of training
         "TEST.MIXED_PRECISION": False,
         "TEST.NUM_ENSEMBLE_VIEWS": views,
         "TEST.NUM_SPATIAL_CROPS": 1,
@@ -144,12 +145,16 @@ def check_partitions() -> int:
         faults += len(shared.unique()) != size // batch * batch
     place = TrainBatches(SAMPLES, 4096, rank=RANKS - 1, world=RANKS, seed=1)
     place.set_position(3, len(place) - 2)
-    with measured() as cost:
-        next(iter(place))
-    late = cost.seconds > 1
+    seconds = []
+    for _ in range(3):  # other programs may take the processor or its caches for a while
+        used = time.process_time()
+        with measured() as cost:
+            next(iter(place))
+        seconds.append(time.process_time() - used)
+    late = min(seconds) > 1
     print(
         f"L2 {RANKS} ranks: {faults} of 6 partitions overlap or leave out; a place in "
-        f"{SAMPLES:,} samples is found in {cost.seconds:.2f} s with {cost.megabytes:.0f} MB"
+        f"{SAMPLES:,} samples is found in {min(seconds):.2f} s with {cost.megabytes:.0f} MB"
         f"{', too late' if late else ''}"
     )
     return faults + int(late)
