@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from slowfast import dist
-from slowfast.cli.faults import Outcome, Plan, outcome_of, train_with_faults
+from slowfast.cli.fault_traces import Outcome, outcome_of
+from slowfast.cli.faults import Plan, train_with_faults
 from slowfast.config import load_cfg
 from slowfast.data.datasets.motions import make_motions
+from slowfast.engine.stop import EXIT_INTERRUPTED, EXIT_RUN_AGAIN
 
 CONFIG = Path(__file__).parents[2] / "configs" / "Motions" / "SLOWFAST_TINY.yaml"
 CLIPS = 48  # of training: 6 steps of 8 clips an epoch
@@ -66,6 +68,12 @@ class Ending:
 
 
 def start_once(cfg: Any, plan: Plan, *, processes: int, restarts: int = 0) -> Ending:
+    """Start training and see how it ends.
+
+    Raises:
+        Exception: a signal that is no fault of the plan asked it to stop, Ctrl-C for example.
+    """
+    before = set(plan.folder.glob("fault_*"))
     try:
         dist.launch(
             train_with_faults,
@@ -77,8 +85,12 @@ def start_once(cfg: Any, plan: Plan, *, processes: int, restarts: int = 0) -> En
             output_dir=cfg.OUTPUT_DIR,
         )
     except Exception as error:
-        said = f"{type(error).__name__}: {error}"
-        return Ending(said, getattr(error, "exit_code", 1), time.time())
+        code = getattr(error, "exit_code", 1)
+        if code in (EXIT_INTERRUPTED, EXIT_RUN_AGAIN) and before == set(
+            plan.folder.glob("fault_*")
+        ):
+            raise
+        return Ending(f"{type(error).__name__}: {error}", code, time.time())
     return Ending(when=time.time())
 
 

@@ -10,19 +10,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from slowfast import dist
 from slowfast.cli.fault_runs import start_once, tiny_config
-from slowfast.cli.faults import (
-    Fault,
-    Plan,
-    differences,
-    digest,
-    outcome_of,
-    random_kills,
-    read_traces,
-    repeated_steps,
-    starts_of,
-    train_with_faults,
-)
+from slowfast.cli.fault_traces import differences, digest, outcome_of, read_traces, repeated_steps
+from slowfast.cli.faults import Fault, Plan, random_kills, starts_of, train_with_faults
 from slowfast.cli.stress_training import CheckpointWatch, kills
 from slowfast.data.loader_workers import SampleBug
 from slowfast.engine.checkpoint.integrity import save_atomically
@@ -149,3 +140,22 @@ def test_ranks_agree_on_a_nan_and_on_a_signal(tmp_path: Path) -> None:
     assert differences(outcome, replace(outcome, weights="other")) == [
         f"weights: {outcome.weights} and other"
     ]
+
+
+def test_a_signal_that_is_not_in_the_plan_ends_the_battery(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cfg, plan = tiny_config(folder, "asked"), Plan(tmp_path)
+
+    def launch(*args: object, **settings: object) -> None:
+        if len(list(tmp_path.iterdir())) == 1:
+            (tmp_path / "fault_1").touch()
+        raise Interrupted(signal.SIGINT, tmp_path / "here.pyth")
+
+    monkeypatch.setattr(dist, "launch", launch)
+    with pytest.raises(Interrupted):
+        start_once(cfg, plan, processes=2)
+    (tmp_path / "fault_0").touch()
+    ending = start_once(cfg, plan, processes=2)
+    assert ending.said.startswith("Interrupted: stopped by SIGINT")
+    assert ending.exit_code == 130
