@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Try the readers on odd, damaged and hostile files that are made here."""
+"""Try what must hold whatever happens: odd and hostile files, and training that is disturbed."""
 
 import sys
 from pathlib import Path

@@ -14,7 +14,7 @@ import os
 import random
 import signal
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -27,10 +27,10 @@ from slowfast import dist
 from slowfast.data.batch import Batch, Sample
 from slowfast.data.clip_dataset import Clips
 from slowfast.data.record import Record
+from slowfast.data.samplers import TrainBatches
 from slowfast.engine.build import Trainer, build_trainer
 from slowfast.engine.checkpoint.state import list_checkpoints, read_checkpoint
 from slowfast.engine.train import train
-from slowfast.tasks.base import Task
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,9 @@ class Plan:
     faults: tuple[Fault, ...] = ()
 
 
-def random_kills(count: int, *, steps: int, ranks: int, seed: int, delay: float = 0.0) -> Any:
+def random_kills(
+    count: int, *, steps: int, ranks: int, seed: int, delay: float = 0.0
+) -> tuple[Fault, ...]:
     """SIGKILL of ``count`` random ranks at random steps, each up to ``delay`` seconds late."""
     dice = random.Random(seed)
     return tuple(
@@ -86,10 +88,14 @@ def train_with_faults(cfg: Any, plan: Plan) -> None:
 
 def _build(cfg: Any, *, plan: Plan) -> Trainer:
     trainer = build_trainer(cfg)
+    if dist.is_main():
+        with (plan.folder / "starts").open("a") as file:
+            file.write("started\n")
     mine = [(i, fault) for i, fault in enumerate(plan.faults) if fault.rank == dist.rank()]
     trainer.stepper.loss_fn = FaultyLoss(trainer, trainer.task, plan.folder, mine)
-    trainer.task = FaultyTask(trainer, trainer.task, plan.folder, mine)
+    trainer.task = FaultyTask(trainer, trainer.task, plan.folder, mine)  # type: ignore[assignment]
     data, batches = trainer.loader.dataset, trainer.loader.batches
+    assert isinstance(batches, TrainBatches)
     part = batches.batch_size // batches.world
     for i, fault in mine:
         if fault.what == "raise":
@@ -131,7 +137,7 @@ class FaultyLoss:
     """The loss of a task; a line of the trace each time, and the faults of this rank."""
 
     trainer: Trainer
-    task: Task
+    task: Any  # of slowfast.tasks
     folder: Path
     faults: list[tuple[int, Fault]]
     _last: tuple[int, int] = (-1, 0)  # step, and calls in it before this one
@@ -170,7 +176,7 @@ class FaultyTask:
     """A task whose predictions and inputs, outside of training steps, meet faults."""
 
     def __init__(
-        self, trainer: Trainer, task: Task, folder: Path, faults: list[tuple[int, Fault]]
+        self, trainer: Trainer, task: Any, folder: Path, faults: list[tuple[int, Fault]]
     ) -> None:
         self.trainer, self.task, self.folder, self.faults = trainer, task, folder, faults
 
@@ -207,6 +213,11 @@ class RaisingClips:
         return self.clips(record, epoch=epoch, row=row)
 
 
+def starts_of(folder: Path) -> int:
+    """How often the processes of a run were started, by whomever."""
+    return len((folder / "starts").read_text().splitlines())
+
+
 # ---- what a run left, to be compared ---------------------------------------------------------
 
 
@@ -241,17 +252,32 @@ def read_traces(folder: Path) -> dict[tuple[int, int, int], tuple[str, tuple[int
         ValueError: a step that was run again was another one the second time.
     """
     steps: dict[tuple[int, int, int], tuple[str, tuple[int, ...]]] = {}
+    for key, found in _trace_lines(folder):
+        if steps.setdefault(key, found) != found:
+            raise ValueError(
+                f"{folder}: step {key[1]} of rank {key[0]} was {steps[key]} first and {found} "
+                "when run again"
+            )
+    return steps
+
+
+def repeated_steps(folder: Path) -> int:
+    """Steps of all ranks that were computed more than once: what was lost."""
+    keys = [key for key, _ in _trace_lines(folder)]
+    return len(keys) - len(set(keys))
+
+
+def _trace_lines(
+    folder: Path,
+) -> Iterator[tuple[tuple[int, int, int], tuple[str, tuple[int, ...]]]]:
     for path in sorted(folder.glob("trace_rank*.jsonl")):
         rank = int(path.stem.removeprefix("trace_rank"))
         for line in path.read_text().splitlines():
             record = json.loads(line)
-            key = rank, record["step"], record["part"]
-            found = record["loss"], tuple(record["rows"])
-            if steps.setdefault(key, found) != found:
-                raise ValueError(
-                    f"{path}: step {key[1]} was {steps[key]} first and {found} when run again"
-                )
-    return steps
+            yield (
+                (rank, record["step"], record["part"]),
+                (record["loss"], tuple(record["rows"])),
+            )
 
 
 def differences(whole: Outcome, other: Outcome) -> list[str]:

@@ -13,13 +13,14 @@ from slowfast.version import __version__
 # of them (PyTorch, matplotlib) to read it there would take seconds.
 COMMANDS = {
     "run": "Train and/or test, as the YAML says; tools/run_net.py is this command.",
+    "submit": "Hand a run to SLURM through submitit; it is queued again at its time limit.",
     "predict": "Name what videos show, with a trained checkpoint.",
     "data": "Make the built-in data set; show augmented clips; import boxes of COCO and CVAT.",
     "doctor": "Look over this machine, and with --cfg over a run that is to be started on it.",
     "check-data": "Decode every video of the lists once; find what is broken, copied or leaked.",
     "prepare-data": "Write small copies of videos that decode fast, pictures or tar shards; and "
     "their lists.",
-    "stress": "Try the readers on odd, damaged and hostile files that are made here.",
+    "stress": "Try odd and hostile files, and training that is killed, stopped or given NaNs.",
     "demo": "The main job in minutes: built-in data, training and 30-view test of two networks, "
     "reports.",
     "report": "Write report.html for the folder of a run.",

@@ -5,13 +5,16 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from slowfast import dist
+from slowfast.cli.arguments import positive
 from slowfast.cli.errors import explain_errors, log_error
-from slowfast.config import dump_cfg, explain, load_cfg
+from slowfast.config import clips_per_process, dump_cfg, explain, load_cfg
+from slowfast.dist.output import log_path
 from slowfast.engine.build import device_from_cfg
 from slowfast.engine.stop import Interrupted
 from slowfast.engine.test import test
@@ -21,6 +24,7 @@ from slowfast.viz.report import write_report
 EXAMPLE = """examples:
   %(prog)s --cfg configs/Kinetics/SLOWFAST_8x8_R50.yaml DATA.PATH_TO_DATA_DIR lists/kinetics
   %(prog)s --cfg configs/Kinetics/SLOW_8x8_R50.yaml NUM_GPUS 0 TRAIN.BATCH_SIZE 8
+  %(prog)s --cfg FILE.yaml --nproc 4 NUM_GPUS 0     four processes on the CPU
   %(prog)s --cfg FILE.yaml --print-config          show the merged config and where values come from
 The same command goes on from the newest checkpoint of OUTPUT_DIR if it was stopped.
 """
@@ -36,41 +40,69 @@ def _run_all(args: argparse.Namespace) -> int:
     loaded = []
     for path in args.cfg_files:
         overrides = _overrides(args)
-        loaded.append((path, load_cfg(path, overrides=overrides)))
+        cfg = load_cfg(path, overrides=overrides)
         if args.print_config:
             _print_config(path, overrides)
-    if args.print_config:
-        return 0
-    for path, cfg in loaded:
+            continue
+        job = dist.find_job(
+            dist.Wanted(
+                gpus=cfg.NUM_GPUS,
+                machines=cfg.NUM_SHARDS,
+                machine=cfg.SHARD_ID,
+                address=args.init_method,
+                nproc=args.nproc,
+            )
+        )
+        if (job.machines, job.machine) != (cfg.NUM_SHARDS, cfg.SHARD_ID):
+            overrides += ["NUM_SHARDS", str(job.machines), "SHARD_ID", str(job.machine)]
+            cfg = load_cfg(path, overrides=overrides)
+        _check_shares(cfg, job)
+        loaded.append((path, cfg, job))
+    for path, cfg, job in loaded:
         try:
-            _launch(cfg, args.init_method)
+            _launch(cfg, job)
             if cfg.REPORT.ENABLE and cfg.SHARD_ID == 0 and dist.first_process():
                 _report(path, cfg, _overrides(args))
-        except Interrupted as stopped:
-            print(stopped)
+        except (Interrupted, dist.Stopped) as stopped:
+            if dist.first_process():
+                print(stopped, flush=True)
             return stopped.exit_code
+        except dist.ProcessFailed as failed:
+            log_error(_log_file(cfg, job), failed)
+            print(failed, file=sys.stderr)
+            return failed.exit_code
         except Exception as error:
-            log_error(_log_file(cfg), error)
+            log_error(_log_file(cfg, job), error)
             raise
     return 0
 
 
-def _log_file(cfg: Any) -> Path:
+def _check_shares(cfg: Any, job: dist.Job) -> None:
+    """Raise if the processes of a machine can't share its batches evenly."""
+    for stage in ("TRAIN", "TEST"):
+        if cfg[stage].ENABLE and cfg[stage].BATCH_SIZE > 1:  # 1 is warned of by the config
+            clips_per_process(cfg, stage, processes=job.processes)
+
+
+def _log_file(cfg: Any, job: dist.Job) -> Path:
     """The log of this process, or of the first one that this one starts."""
-    first = cfg.SHARD_ID * max(cfg.NUM_GPUS, 1)
-    rank = int(os.environ.get("RANK", first))
-    return Path(cfg.OUTPUT_DIR) / (f"stdout_rank{rank}.log" if rank else "stdout.log")
+    rank = int(os.environ.get("RANK", cfg.SHARD_ID * job.processes))
+    return log_path(cfg.OUTPUT_DIR, rank)
 
 
-def _launch(cfg: Any, init_method: str | None) -> None:
+def _launch(cfg: Any, job: dist.Job) -> None:
     device_from_cfg(cfg)  # too few GPUs are named here, in one line, before processes start
+    os.environ.update(job.variables)
     settings = {
-        "processes": max(cfg.NUM_GPUS, 1),
-        "machines": cfg.NUM_SHARDS,
-        "machine": cfg.SHARD_ID,
-        "init_method": init_method,
+        "processes": job.processes,
+        "machines": job.machines,
+        "machine": job.machine,
+        "init_method": job.address,
+        "run_id": job.run_id,
         "backend": cfg.DIST_BACKEND if cfg.NUM_GPUS else "gloo",
         "timeout_minutes": cfg.DIST_TIMEOUT_MINUTES,
+        "max_restarts": cfg.DIST_MAX_RESTARTS,
+        "output_dir": cfg.OUTPUT_DIR,
     }
     if cfg.TRAIN.ENABLE:
         dist.launch(train, cfg, **settings)
@@ -125,6 +157,12 @@ def parse_args(argv: Sequence[str] | None, program: str) -> argparse.Namespace:
         "--init_method",
         metavar="tcp://HOST:PORT",
         help="where several machines meet (default for one machine: a free port)",
+    )
+    parser.add_argument(
+        "--nproc",
+        type=positive,
+        metavar="N",
+        help="processes of this machine that share a batch on its CPU, with NUM_GPUS 0",
     )
     parser.add_argument("--num_shards", type=int, metavar="N", help="machines (NUM_SHARDS)")
     parser.add_argument(

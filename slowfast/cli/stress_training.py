@@ -2,114 +2,143 @@
 
 from __future__ import annotations
 
+import argparse
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass
+import threading
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
-
-from slowfast import dist
+from slowfast.cli.fault_runs import run_through, tiny_config, undisturbed
 from slowfast.cli.faults import (
     Fault,
-    Outcome,
     Plan,
     differences,
-    outcome_of,
-    train_with_faults,
+    random_kills,
+    read_traces,
+    starts_of,
 )
-from slowfast.config import load_cfg
-from slowfast.data.datasets.motions import make_motions
+from slowfast.cli.stress_stops import not_numbers, signals, workers_lost
+from slowfast.engine.checkpoint.integrity import is_whole
 
-CONFIG = Path(__file__).parents[2] / "configs" / "Motions" / "SLOWFAST_TINY.yaml"
-TRAIN_CLIPS = 48
-
-
-def tiny_config(folder: Path, name: str, *overrides: Any) -> Any:
-    """A run of 12 steps, seconds long, in ``folder / name``; the videos are made if missing."""
-    data = folder / "motions"
-    if not data.exists():
-        make_motions(data, sizes=(TRAIN_CLIPS, 8, 12), workers=0)
-    settings = {
-        "BN.NUM_BATCHES_PRECISE": 2,
-        "DATA.PATH_PREFIX": data,
-        "DATA.PATH_TO_DATA_DIR": data,
-        "DATA.TEST_CROP_SIZE": 32,
-        "DATA.TRAIN_CROP_SIZE": 32,
-        "DATA.TRAIN_JITTER_SCALES": [32, 40],
-        "DATA_LOADER.NUM_WORKERS": 0,
-        "DATA_LOADER.PIN_MEMORY": False,
-        "DIST_TIMEOUT_MINUTES": 1.0,
-        "LOG_MODEL_INFO": False,
-        "LOG_PERIOD": 3,
-        "NUM_GPUS": 0,
-        "OUTPUT_DIR": folder / name,
-        "RESNET.WIDTH_PER_GROUP": 8,
-        "SOLVER.MAX_EPOCH": 2,
-        "SOLVER.WARMUP_EPOCHS": 0.5,
-        "TEST.ENABLE": False,
-        "TEST.MIXED_PRECISION": False,
-        "TRAIN.BATCH_SIZE": 4,
-        "TRAIN.CHECKPOINT_PERIOD": 1,
-        "TRAIN.CHECKPOINT_PERIOD_STEPS": 2,
-        "TRAIN.EVAL_PERIOD": 1,
-        "TRAIN.MIXED_PRECISION": False,
-    }
-    words = [str(word) for pair in settings.items() for word in pair]
-    return load_cfg(CONFIG, [*words, *map(str, overrides)])
+STEPS = 12  # of a run of `tiny_config`
 
 
-@dataclass(frozen=True)
-class Run:
-    """A run that was started until it was through."""
-
-    outcome: Outcome
-    starts: int
-
-
-def run_through(cfg: Any, plan: Plan, *, processes: int, starts: int = 20) -> Run:
-    """Start training again and again, as a user or a scheduler would, until it ends.
-
-    Raises:
-        ChildFailedError: it has not ended after ``starts`` starts.
-    """
-    for start in range(1, starts + 1):
-        try:
-            dist.launch(
-                train_with_faults,
-                cfg,
-                plan,
-                processes=processes,
-                timeout_minutes=cfg.DIST_TIMEOUT_MINUTES,
-            )
-            return Run(outcome_of(cfg.OUTPUT_DIR, plan.folder), start)
-        except ChildFailedError:
-            if start == starts:
-                raise
-    raise AssertionError("unreachable")
-
-
-def undisturbed(folder: Path, *overrides: Any, processes: int) -> Outcome:
-    cfg = tiny_config(folder, "whole", *overrides)
-    return run_through(cfg, Plan(folder / "whole" / "traces"), processes=processes).outcome
+def run(folder: Path, args: argparse.Namespace) -> int:
+    """All of it, a quarter of an hour on two cores; returns the number of faults."""
+    faults = kills(folder / "R1", workers=(0, 2), count=5, seed=args.seed)
+    faults += many_kills(folder / "R2", epochs=34, count=12, seed=args.seed)
+    faults += not_numbers(folder / "R5")
+    faults += signals(folder / "R6")
+    faults += workers_lost(folder / "R7")
+    faults += other_ranks(folder / "R9")
+    return faults
 
 
 def kills(folder: Path, *, workers: Sequence[int], count: int, seed: int) -> int:
-    """R1: SIGKILL at random (rank, step); returns the number of runs that ended otherwise."""
+    """R1: SIGKILL at random (rank, step); a run that ends otherwise is a fault."""
     whole = undisturbed(folder, processes=2)
     dice, faults = random.Random(seed), 0
     for number in workers:
         equal = 0
         for i in range(count):
-            fault = Fault("signal", dice.randrange(12), rank=dice.randrange(2))
+            fault = Fault("signal", dice.randrange(STEPS), rank=dice.randrange(2))
             name = f"killed_{number}_{i}"
             cfg = tiny_config(folder, name, "DATA_LOADER.NUM_WORKERS", number)
             plan = Plan(folder / name / "traces", (fault,))
-            found = differences(whole, run_through(cfg, plan, processes=2).outcome)
+            found = differences(whole, run_through(cfg, plan, processes=2))
             equal += not found
             for line in found[:3]:
                 print(f"  rank {fault.rank} killed at step {fault.step}: {line}")
-        print(f"R1 SIGKILL at a random rank and step, {number} workers: {equal} of {count} equal")
+        print(
+            f"R1 SIGKILL at a random rank and step, {number} loader workers: {equal} of {count} "
+            "ended as the undisturbed run"
+        )
         faults += count - equal
     return faults
+
+
+def many_kills(folder: Path, *, epochs: int, count: int, seed: int) -> int:
+    """R2: random kills, up to a second late, so that they fall into saves too."""
+    rare = ("TRAIN.EVAL_PERIOD", 1000, "TRAIN.CHECKPOINT_PERIOD", 1000, "LOG_PERIOD", 100)
+    length = ("SOLVER.MAX_EPOCH", epochs, "TRAIN.CHECKPOINT_PERIOD_STEPS", 4)
+    whole = undisturbed(folder, *rare, *length, processes=2)
+    steps = 1 + max(step for _, step, _ in whole.steps)
+    cfg = tiny_config(folder, "killed", *rare, *length)
+    kills = random_kills(count, steps=steps, ranks=2, seed=seed, delay=1.0)
+    plan = Plan(folder / "killed" / "traces", kills)
+    with CheckpointWatch(folder / "killed" / "checkpoints") as watch:
+        found = differences(whole, run_through(cfg, plan, processes=2))
+    restarts = starts_of(plan.folder) - 1
+    faults = len(found) + len(watch.broken) + (restarts > 20)
+    print(
+        f"R2 {count} kills in {steps} steps: {restarts} restarts, {len(found)} differences, "
+        f"{watch.looked} looks at checkpoints found {len(watch.broken)} that are not whole; "
+        f"{faults} faults"
+    )
+    for line in [*found[:3], *watch.broken[:3]]:
+        print(f"  {line}")
+    return faults
+
+
+class CheckpointWatch:
+    """Looks all the time whether every checkpoint that can be seen fits its hash."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.broken, self.looked = folder, list[str](), 0
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+
+    def __enter__(self) -> CheckpointWatch:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        while not self._ended.wait(0.02):
+            for path in self.folder.glob("*.pyth"):
+                # A file that is replaced between the look at its hash and at its content.
+                if not self._is_sound(path) and not self._is_sound(path):
+                    self.broken.append(path.name)
+                self.looked += 1
+
+    def _is_sound(self, path: Path) -> bool:
+        try:
+            return is_whole(path) is True
+        except FileNotFoundError:  # one that a newer one replaces
+            return True
+        finally:
+            self._ended.wait(0.002)
+
+
+def other_ranks(folder: Path, *, legs: Sequence[int] = (1, 2, 4), batch: int = 8) -> int:
+    """R9: a run that goes on with other numbers of processes sees the same videos in order."""
+    each = STEPS // len(legs)
+    whole = undisturbed(folder, "TRAIN.BATCH_SIZE", batch // 2, processes=2)
+    wanted = _rows_by_step(whole.steps)
+    seen: dict[int, tuple[int, ...]] = {}
+    for i, processes in enumerate(legs):
+        workers = ("DATA_LOADER.NUM_WORKERS", i % 2)
+        cfg = tiny_config(folder, "legs", "TRAIN.BATCH_SIZE", batch // processes, *workers)
+        plan = Plan(folder / "legs" / f"traces_{i}", (Fault("signal", (i + 1) * each),))
+        last = i + 1 == len(legs)
+        run_through(cfg, plan, processes=processes, starts=20 if last else 1)
+        seen |= _rows_by_step(read_traces(plan.folder))
+    wrong = [step for step in wanted.keys() | seen.keys() if wanted.get(step) != seen.get(step)]
+    print(
+        f"R9 {len(wanted)} steps with {', '.join(map(str, legs))} processes one after the other: "
+        f"{len(wrong)} with other videos"
+    )
+    return len(wrong)
+
+
+def _rows_by_step(
+    steps: Mapping[tuple[int, int, int], tuple[str, tuple[int, ...]]],
+) -> dict[int, tuple[int, ...]]:
+    """The rows of each step, those of rank 0 first."""
+    rows: dict[int, tuple[int, ...]] = {}
+    for (_, step, _), (_, mine) in sorted(steps.items()):
+        rows[step] = (*rows.get(step, ()), *mine)
+    return rows

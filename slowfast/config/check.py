@@ -7,6 +7,7 @@ from typing import Any
 
 from fvcore.common.config import CfgNode
 
+from slowfast import dist
 from slowfast.config.defaults import get_value, set_value
 from slowfast.config.errors import ConfigError
 from slowfast.config.names import RESNET_FAMILIES
@@ -29,20 +30,26 @@ def num_pathways(cfg: CfgNode) -> int:
     return 2 if cfg.MODEL.ARCH in cfg.MODEL.MULTI_PATHWAY_ARCH else 1
 
 
-def clips_per_process(cfg: CfgNode, stage: str) -> int:
+def clips_per_process(cfg: CfgNode, stage: str, *, processes: int | None = None) -> int:
     """Clips that one process takes of a step of ``stage``, TRAIN or TEST.
 
-    BATCH_SIZE counts the clips of one machine; its NUM_GPUS processes share them.
+    BATCH_SIZE counts the clips of one machine; its processes share them.
+
+    Args:
+        processes: of this machine; None: those that exist, or else as many as NUM_GPUS.
 
     Raises:
         ConfigError: they can't be shared evenly.
     """
-    batch, processes = cfg[stage].BATCH_SIZE, max(cfg.NUM_GPUS, 1)
+    batch = cfg[stage].BATCH_SIZE
+    processes = processes or dist.local_world_size(before=max(cfg.NUM_GPUS, 1))
     if batch % processes:
         near = max(batch // processes, 1) * processes
+        number = "NUM_GPUS" if cfg.NUM_GPUS else "the number of processes (--nproc)"
         raise ConfigError(
-            f"{stage}.BATCH_SIZE ({batch}) must be a multiple of NUM_GPUS ({processes}): it is "
-            f"shared among the processes of a machine. Set {stage}.BATCH_SIZE {near}, or NUM_GPUS."
+            f"{stage}.BATCH_SIZE ({batch}) must be a multiple of {number} ({processes}): it is "
+            f"shared among the processes of a machine. Set {stage}.BATCH_SIZE {near}, or "
+            f"{number.removeprefix('the number of processes ').strip('()')}."
         )
     return int(batch // processes)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from slowfast import dist
 from slowfast.data.augmented_clips import (
     AugmentedViews,
     ClipCrop,
@@ -165,12 +166,13 @@ def _erasing_from_cfg(cfg: Any) -> list[ClipAugment]:
 def _mixing_from_cfg(cfg: Any) -> Mixing:
     data, mixup = cfg.DATA, cfg.MIXUP
     crops = data.TRAIN_CROP_NUM_TEMPORAL * data.TRAIN_CROP_NUM_SPATIAL
-    videos = cfg.TRAIN.BATCH_SIZE // max(cfg.NUM_GPUS, 1)
+    processes = dist.local_world_size(before=max(cfg.NUM_GPUS, 1))
+    videos = cfg.TRAIN.BATCH_SIZE // processes
     if videos * crops * samples_of_a_clip_from_cfg(cfg) < 2:
         raise ValueError(
             "MIXUP.ENABLE mixes the clips of a batch, but TRAIN.BATCH_SIZE "
             f"{cfg.TRAIN.BATCH_SIZE} leaves a process one clip; set it to at least "
-            f"{2 * max(cfg.NUM_GPUS, 1)}, or MIXUP.ENABLE to False"
+            f"{2 * processes}, or MIXUP.ENABLE to False"
         )
     if cfg.MODEL.LABEL_SMOOTHING and mixup.LABEL_SMOOTH_VALUE:
         raise ValueError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import torch
@@ -13,8 +14,10 @@ from slowfast import dist
 from slowfast.data.batch import BadSample, Batch, Sample
 from slowfast.data.clip_dataset import ClipDataset
 from slowfast.data.collate import collate
+from slowfast.data.loader_workers import NotedDataset, WorkerBoard, end_when_asked
 from slowfast.data.readers.video_error import VideoError
 from slowfast.data.samplers import EvalBatches, TrainBatches
+from slowfast.data.short_cycle import ShortCycle
 
 
 class TrainLoader:
@@ -32,7 +35,7 @@ class TrainLoader:
     def __init__(
         self,
         dataset: ClipDataset,
-        batches: TrainBatches,
+        batches: TrainBatches | ShortCycle,
         *,
         num_workers: int = 0,
         prefetch: int = 2,
@@ -40,9 +43,9 @@ class TrainLoader:
         stop_on_bad: bool = True,
     ) -> None:
         self.dataset, self.batches, self.stop_on_bad = dataset, batches, stop_on_bad
-        self.num_workers = num_workers
+        self.num_workers, self.board = num_workers, WorkerBoard(num_workers)
         self._loader = _make_loader(
-            dataset,
+            NotedDataset(dataset, self.board),
             batch_sampler=batches,
             collate_fn=collate,
             num_workers=num_workers,
@@ -102,9 +105,9 @@ class EvalLoader:
         stop_on_bad: bool = True,
     ) -> None:
         self.dataset, self.batches, self.stop_on_bad = dataset, batches, stop_on_bad
-        self.one_by_one = one_by_one
+        self.one_by_one, self.board = one_by_one, WorkerBoard(num_workers)
         self._loader = _make_loader(
-            dataset,
+            NotedDataset(dataset, self.board),
             batch_sampler=batches,
             collate_fn=_only if one_by_one else collate,
             num_workers=num_workers,
@@ -130,7 +133,7 @@ class EvalLoader:
 
 
 def _make_loader(
-    dataset: ClipDataset,
+    dataset: NotedDataset,
     *,
     batch_sampler: Any,
     collate_fn: Any,
@@ -146,11 +149,17 @@ def _make_loader(
         prefetch_factor=prefetch if num_workers else None,
         persistent_workers=num_workers > 0,
         pin_memory=pin_memory and torch.cuda.is_available(),
-        worker_init_fn=_leave_signals_to_the_parent,
+        worker_init_fn=partial(_begin, board=dataset.board),
         # A generator of its own: else each pass draws a number from the global one, and a
         # resumed run goes on with other random numbers than the undisturbed one.
         generator=torch.Generator(),
     )
+
+
+def _begin(worker: int, *, board: WorkerBoard) -> None:
+    _leave_signals_to_the_parent(worker)
+    end_when_asked()
+    board.enter(worker)  # from now on it can be asked
 
 
 def _leave_signals_to_the_parent(worker: int) -> None:
@@ -163,6 +172,8 @@ def _leave_signals_to_the_parent(worker: int) -> None:
         signal.signal(number, signal.SIG_DFL)
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "SIGUSR1"):
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, pass_over)
 
 

@@ -1,7 +1,10 @@
 """Processes: who am I, how many are we, and how a function is started on all of them."""
 
+from slowfast.dist.environment import Job, Wanted, find_job
+from slowfast.dist.failure import ProcessFailed, Stopped
 from slowfast.dist.launch import launch
 from slowfast.dist.ranks import (
+    any_rank,
     barrier,
     begin_sum,
     broadcast_object,
@@ -9,20 +12,32 @@ from slowfast.dist.ranks import (
     gather_objects,
     is_main,
     local_rank,
+    local_world_size,
+    new_group,
     rank,
     started_outside,
     world_size,
 )
+from slowfast.dist.watchdog import progress
 
 __all__ = [
+    "Job",
+    "ProcessFailed",
+    "Stopped",
+    "Wanted",
+    "any_rank",
     "barrier",
     "begin_sum",
     "broadcast_object",
+    "find_job",
     "first_process",
     "gather_objects",
     "is_main",
     "launch",
     "local_rank",
+    "local_world_size",
+    "new_group",
+    "progress",
     "rank",
     "started_outside",
     "world_size",

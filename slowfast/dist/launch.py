@@ -1,23 +1,20 @@
-"""How a function is started on all processes, and whose error is the one to show."""
+"""How a function is started on all processes of a run."""
 
 from __future__ import annotations
 
-import datetime
-import logging
 import os
+import shutil
+import tempfile
+from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
-import torch
-import torch.distributed as dist
-from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
-from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+from slowfast.dist.output import printed_to_log
+from slowfast.dist.ranks import started_outside
 
-from slowfast.dist.ranks import local_rank, started_outside
-
-# Exceptions whose message alone tells a user what to change.
-USER_ERRORS = ("ValueError", "ConfigError", "CheckpointError", "VideoError", "FileNotFoundError")
+_LAUNCHES: Counter[str] = Counter()  # of this process, by name: all machines count alike
 
 
 def launch(
@@ -29,78 +26,85 @@ def launch(
     init_method: str | None = None,
     backend: str = "gloo",
     timeout_minutes: float = 30.0,
+    max_restarts: int = 0,
+    output_dir: str | Path | None = None,
+    run_id: str = "slowfast",
 ) -> Any:
     """Run ``function(*args)`` on every process and return what rank 0 returned.
 
-    One process runs here. Several are started by torch's elastic launcher on a free port, or at
-    ``init_method`` ("tcp://host:port") when there is more than one machine. Under torchrun the
-    processes exist already, and the environment says who this one is.
+    One process runs here. Several are started, and started again after a fault: on one machine
+    by themselves, on several when all have met at ``init_method`` ("tcp://host:port"). Where the
+    processes exist already, the environment says who this one is (`environment.find_job`).
 
     Args:
+        function: found by its name in its module, as are the classes of its arguments.
         processes: processes on this machine.
         machines, machine: how many machines there are and which one this is, from 0.
         backend: "nccl" or "gloo".
         timeout_minutes: how long a collective may wait for the slowest process.
+        max_restarts: how often all processes are started again after a fault.
+        output_dir: for logs of ranks other than 0, and for stacks of processes that hang.
+        run_id: the same on all machines.
 
     Raises:
         ValueError: several machines without an address where they meet, or what the first
             process that failed raised as such.
+        Stopped: a signal asked for it, and what there was to save is saved.
+        ProcessFailed: a process died, or a bug raised its error there.
     """
+    # Only here: processes that have nothing to start need not import PyTorch's rendezvous.
+    from slowfast.dist.worker import Call, Group
+
+    folder = str(output_dir) if output_dir is not None else None
+    group = Group(backend, timeout_minutes, folder)
     if started_outside():
-        return _run_worker(function, args, backend, timeout_minutes)
+        with printed_to_log(folder, int(os.environ["RANK"])):
+            return group.run(function, args)
     if processes * machines == 1:
         return function(*args)
-    address = urlparse(init_method or "").netloc
-    if machines > 1 and not address:
+    from slowfast.dist.processes import Processes
+    from slowfast.dist.supervise import Supervisor
+
+    meeting = _meeting(function, processes, machines, machine, init_method, run_id)
+    temporary = Path(tempfile.mkdtemp(prefix="slowfast-run-"))
+    try:
+        Call(function, args, group).write(temporary / "call")
+
+        def start(place: Any) -> Processes:
+            attempt = temporary / f"attempt{len(os.listdir(temporary))}"
+            return Processes(place, processes, folder=attempt, output_dir=folder)
+
+        where = Path(folder) if folder is not None else None
+        return Supervisor(meeting, start, max_restarts, where).run()
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _meeting(
+    function: Callable[..., Any],
+    processes: int,
+    machines: int,
+    machine: int,
+    init_method: str | None,
+    run_id: str,
+) -> Any:
+    from slowfast.dist.meeting import Alone, Together
+
+    if machines == 1:
+        return Alone(processes)
+    address = urlparse(init_method or "")
+    if not address.hostname or not address.port:
         raise ValueError(
             f"{machines} machines (NUM_SHARDS) need an address where they meet: pass "
             "--init_method tcp://HOST:PORT with the host name of the machine with SHARD_ID 0"
         )
-    config = LaunchConfig(
-        min_nodes=machines,
-        max_nodes=machines,
-        nproc_per_node=processes,
-        run_id="slowfast",
-        rdzv_backend="static" if machines > 1 else "c10d",
-        rdzv_endpoint=address if machines > 1 else "localhost:0",
-        rdzv_configs={"rank": machine, "timeout": timeout_minutes * 60},
-        max_restarts=0,
-        monitor_interval=0.5,
+    name = f"{run_id}/{getattr(function, '__name__', 'function')}"
+    _LAUNCHES[name] += 1
+    return Together(
+        f"{name}/{_LAUNCHES[name]}",
+        host=address.hostname,
+        port=address.port,
+        machine=machine,
+        machines=machines,
+        processes=processes,
     )
-    # Each child that fails is reported twice by torch; the first cause is raised below.
-    logging.getLogger("torch.distributed.elastic.multiprocessing.api").setLevel(logging.CRITICAL)
-    logging.getLogger("torch.multiprocessing.spawn").setLevel(logging.ERROR)
-    try:
-        results = elastic_launch(config, _run_worker)(function, args, backend, timeout_minutes)
-    except ChildFailedError as error:
-        mistake = _users_mistake(error)
-        if mistake is None:
-            raise
-        raise ValueError(mistake) from error
-    return results.get(0)
-
-
-def _users_mistake(error: ChildFailedError) -> str | None:
-    """The message of the first rank that failed, if it is one for users and not of a bug."""
-    _, failure = error.get_first_failure()
-    said = failure.error_file_data.get("message", "") if failure.error_file_data else ""
-    said = said.get("message", "") if isinstance(said, dict) else said
-    kind, _, text = str(said).partition(": ")
-    return text if kind.rpartition(".")[2] in USER_ERRORS else None
-
-
-def _run_worker(
-    function: Callable[..., Any], args: tuple[Any, ...], backend: str, timeout_minutes: float
-) -> Any:
-    if backend == "nccl":
-        torch.cuda.set_device(local_rank())
-    if int(os.environ["WORLD_SIZE"]) == 1:
-        return function(*args)
-    # Nobody goes on before all are connected: one that failed at once would break the others'
-    # connections, and their error would be shown instead of its own.
-    os.environ.setdefault("TORCH_DIST_INIT_BARRIER", "1")
-    dist.init_process_group(backend, timeout=datetime.timedelta(minutes=timeout_minutes))
-    try:
-        return function(*args)
-    finally:
-        dist.destroy_process_group()

@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
+import datetime
 import os
-from collections.abc import Callable
-from typing import Any
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
-import torch.distributed as dist
-from torch import Tensor
+from slowfast.dist.watchdog import progress
+
+# PyTorch is imported where there are processes to talk to: the config, too, asks how many there are.
+if TYPE_CHECKING:
+    from torch import Tensor
+
+TIMEOUT_VARIABLE = "SLOWFAST_TIMEOUT_MINUTES"  # of collectives, for groups that are made later
 
 
 def rank() -> int:
-    return dist.get_rank() if _is_on() else 0
+    return _torch().get_rank() if _is_on() else 0
 
 
 def world_size() -> int:
-    return dist.get_world_size() if _is_on() else 1
+    return _torch().get_world_size() if _is_on() else 1
 
 
 def local_rank() -> int:
     """Rank on this machine: the number of the GPU to use."""
     return int(os.environ.get("LOCAL_RANK", "0"))
+
+
+def local_world_size(before: int = 1) -> int:
+    """Processes of this machine; ``before`` they exist, as many as there are to be."""
+    if not started_outside():
+        return before
+    return int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
 
 
 def is_main() -> bool:
@@ -29,7 +43,8 @@ def is_main() -> bool:
 
 def barrier() -> None:
     if _is_on():
-        dist.barrier()
+        _torch().barrier()
+        progress()
 
 
 def gather_objects(value: Any) -> list[Any]:
@@ -37,7 +52,8 @@ def gather_objects(value: Any) -> list[Any]:
     if not _is_on():
         return [value]
     values: list[Any] = [None] * world_size()
-    dist.all_gather_object(values, value)
+    _torch().all_gather_object(values, value)
+    progress()
     return values
 
 
@@ -46,8 +62,17 @@ def broadcast_object(value: Any) -> Any:
     if not _is_on():
         return value
     box = [value]
-    dist.broadcast_object_list(box, src=0)
+    _torch().broadcast_object_list(box, src=0)
+    progress()
     return box[0]
+
+
+def any_rank(flag: Tensor) -> Tensor:
+    """Whether a flag (0 or 1, float) is set on any rank, in place and on every rank."""
+    if _is_on():
+        _torch().all_reduce(flag, op=_torch().ReduceOp.MAX)
+        progress()
+    return flag
 
 
 def begin_sum(values: Tensor) -> Callable[[], Tensor]:
@@ -57,13 +82,24 @@ def begin_sum(values: Tensor) -> Callable[[], Tensor]:
     """
     if not _is_on():
         return lambda: values
-    work = dist.all_reduce(values, async_op=True)
+    work = _torch().all_reduce(values, async_op=True)
 
     def result() -> Tensor:
         work.wait()  # of NCCL, the device waits, not the host
+        progress()
         return values
 
     return result
+
+
+def new_group(ranks: Sequence[int] | None = None, *, backend: str | None = None) -> Any:
+    """A group of processes (None: all) whose collectives have the time-out of the run.
+
+    Groups that PyTorch makes by itself wait for 10 or 30 minutes, whatever was asked for.
+    """
+    minutes = float(os.environ.get(TIMEOUT_VARIABLE, "30"))
+    chosen = None if ranks is None else list(ranks)
+    return _torch().new_group(chosen, timeout=datetime.timedelta(minutes=minutes), backend=backend)
 
 
 def first_process() -> bool:
@@ -72,9 +108,17 @@ def first_process() -> bool:
 
 
 def started_outside() -> bool:
-    """Whether torchrun (or another launcher) has already made the processes."""
-    return "RANK" in os.environ and "WORLD_SIZE" in os.environ
+    """Whether the processes exist already, made by `launch`, torchrun or another launcher."""
+    return all(name in os.environ for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"))
 
 
 def _is_on() -> bool:
-    return dist.is_available() and dist.is_initialized()
+    if "torch.distributed" not in sys.modules:
+        return False
+    return _torch().is_available() and _torch().is_initialized()
+
+
+def _torch() -> Any:
+    from torch import distributed
+
+    return distributed

@@ -17,12 +17,15 @@ from slowfast.data.datasets.build import (
 )
 from slowfast.data.loader import EvalLoader, TrainLoader
 from slowfast.data.transforms.augment_stage import AugmentStage
-from slowfast.engine.ddp import BucketOrder, distribute, without_exchange
+from slowfast.engine.ddp import BucketOrder, compression_from_cfg, without_exchange
 from slowfast.engine.ema import Average, average_from_cfg
 from slowfast.engine.freeze import freeze
 from slowfast.engine.guard import Guard, KeptBuffers
 from slowfast.engine.meters import Means
+from slowfast.engine.multigrid import Phase
 from slowfast.engine.optim import optimizer_from_cfg
+from slowfast.engine.parallel import buffers_of_first, is_sharded, whole, wrap_model
+from slowfast.engine.saves import Saves, saves_from_cfg
 from slowfast.engine.schedule import Policy, schedule_from_cfg
 from slowfast.engine.step import Stepper
 from slowfast.models.build import build_model
@@ -55,10 +58,12 @@ class Trainer:
     augment: AugmentStage  # of training batches, on the device
     device: torch.device
     class_names: list[str]
+    phase: Phase  # the epochs that it is for
     position: Position = field(default_factory=Position)
     best: dict[str, float] = field(default_factory=dict)  # lowest error so far, by name
     epoch_means: Means = field(default_factory=Means)
     window_means: Means = field(default_factory=Means)  # since the last log line
+    saves: Saves = field(default_factory=Saves)
 
 
 def device_from_cfg(cfg: Any) -> torch.device:
@@ -103,12 +108,21 @@ def build_network(cfg: Any, device: torch.device) -> nn.Module:
     return net
 
 
-def wrap_model(net: nn.Module, cfg: Any, device: torch.device) -> nn.Module:
-    """Compile and distribute; the network inside keeps its own names."""
-    model: nn.Module = net
-    if cfg.MODEL.COMPILE:
-        model = torch.compile(model)  # type: ignore[assignment]
-    return distribute(model, cfg, device)
+def network_to_evaluate(net: nn.Module, cfg: Any, device: torch.device) -> nn.Module:
+    """`net`, or a whole copy of one that is trained in parts; all ranks call it together.
+
+    Running statistics are those of rank 0 everywhere: the ones that are saved. Parts are gathered
+    by all ranks together at every forward pass, and ranks have different numbers of videos to
+    evaluate.
+    """
+    if not is_sharded(net):
+        for name, value in buffers_of_first(net).items():
+            net.get_buffer(name).copy_(value)
+        return net
+    state = {name: whole(value) for name, value in net.state_dict().items()}
+    copy = build_network(cfg, device)
+    copy.load_state_dict(state)
+    return copy
 
 
 def build_task(cfg: Any) -> Task:
@@ -164,7 +178,15 @@ def build_trainer(cfg: Any) -> Trainer:
     device = device_from_cfg(cfg)
     task = build_task(cfg)
     net = build_network(cfg, device)
-    model = wrap_model(net, cfg, device)
+    model = wrap_model(
+        net,
+        device=device,
+        parallel=cfg.TRAIN.PARALLEL,
+        compiled=cfg.MODEL.COMPILE,
+        amp_dtype=amp_dtype_from_cfg(cfg, enabled=cfg.TRAIN.MIXED_PRECISION),
+        compression=compression_from_cfg(cfg),
+        detached=cfg.MODEL.DETACH_FINAL_FC,
+    )
     shard = {"rank": dist.rank(), "world": dist.world_size()}
     loader = build_loader(cfg, "train", **shard)
     average = average_from_cfg(net, cfg)
@@ -182,4 +204,6 @@ def build_trainer(cfg: Any) -> Trainer:
         augment=augment_stage_from_cfg(cfg),
         device=device,
         class_names=class_names_from_cfg(cfg),
+        phase=Phase(cfg, cfg, 0, cfg.SOLVER.MAX_EPOCH),
+        saves=saves_from_cfg(cfg),
     )

@@ -2,69 +2,56 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from slowfast import dist
-from slowfast.config import cfg_from_text, dump_cfg
+from slowfast.config import cfg_from_text
 from slowfast.engine.build import Position, Trainer
 from slowfast.engine.checkpoint.from_cfg import start_from_cfg
 from slowfast.engine.checkpoint.integrity import CheckpointError
+from slowfast.engine.checkpoint.sharded import SHARDED, read_sharded
 from slowfast.engine.checkpoint.state import (
     best_path,
     checkpoint_path,
     newest_whole,
+    position_of,
     read_checkpoint,
     remove_steps_before,
-    write_checkpoint,
 )
-from slowfast.engine.checkpoint.sub_bn import split_statistics, to_plain
+from slowfast.engine.multigrid import Phase, phase_index
+from slowfast.engine.training_state import global_batch, load_optimizer, parts_of, state_of
 from slowfast.log import LOGGER
-from slowfast.ops.sub_batchnorm import aggregate_statistics
-from slowfast.version import __version__
 
 # Settings that a resumed run may change without a word: where things are, and how much is shown.
 _FREE = ("OUTPUT_DIR", "LOG_PERIOD", "LOG_MODEL_INFO", "NUM_GPUS", "TEST", "DATA_LOADER", "REPORT")
 
 
 def save(trainer: Trainer, cfg: Any, *, best: bool = False) -> Path:
-    """Write the whole state (rank 0) and wait until it is on disk (all ranks)."""
-    position, task = trainer.position, cfg.TASK
-    path = checkpoint_path(cfg.OUTPUT_DIR, position.epoch, step=position.batch, task=task)
-    if best:
-        path = best_path(cfg.OUTPUT_DIR, task=task)
-    # Means differ between ranks; everything else is the same on all of them.
-    means = dist.gather_objects(
-        {"epoch": trainer.epoch_means.state(), "window": trainer.window_means.state()}
+    """Write the whole state; with ``TRAIN.CHECKPOINT_ASYNC`` training goes on meanwhile."""
+    position, task, kind = trainer.position, cfg.TASK, cfg.TRAIN.CHECKPOINT_FORMAT
+    path = checkpoint_path(
+        cfg.OUTPUT_DIR, position.epoch, step=position.batch, task=task, kind=kind
     )
-    aggregate_statistics(trainer.net)
-    if dist.is_main():
-        state = trainer.net.state_dict()
-        content = {
-            # Public readers go on at epoch + 1: this is the last epoch that is complete.
-            "epoch": position.epoch - 1,
-            "model_state": to_plain(state),
-            "optimizer_state": trainer.stepper.optimizer.state_dict(),
-            "cfg": dump_cfg(cfg),
-            "scaler_state": trainer.stepper.scaler.state_dict(),
-            "slowfast": {
-                "version": __version__,
-                "position": {"epoch": position.epoch, "batch": position.batch},
-                "batches_per_epoch": len(trainer.loader),
-                "best": dict(trainer.best),
-                "means": means,
-                "guard": trainer.stepper.guard.state(),
-                "class_names": list(trainer.class_names),
-                "split_statistics": split_statistics(state),
-                "ema_state": trainer.average.state(),
-            },
-        }
-        write_checkpoint(path, content)
+    if best:
+        path = best_path(cfg.OUTPUT_DIR, task=task, kind=kind)
+
+    def then() -> None:
         if not best:
             remove_steps_before(cfg.OUTPUT_DIR, path, keep=2, task=task)
         LOGGER.info("saved %s", path)
-    dist.barrier()
+
+    trainer.saves.write(path, state_of(trainer, cfg), then=then)
     return path
+
+
+def _read_own(trainer: Trainer, path: Path) -> dict[str, Any]:
+    """A checkpoint of this run, of which rank 0 has seen that it is whole."""
+    if path.suffix != SHARDED:
+        return read_checkpoint(path)
+    parts = parts_of(trainer.net, trainer.stepper.optimizer)
+    return read_sharded(path, source=str(path), like=parts, verified=True)
 
 
 def resume(trainer: Trainer, cfg: Any) -> bool:
@@ -80,9 +67,9 @@ def resume(trainer: Trainer, cfg: Any) -> bool:
         own = newest_whole(cfg.OUTPUT_DIR, task=cfg.TASK)
     own = dist.broadcast_object(own)
     if own is not None:
-        content = read_checkpoint(own)
+        content = _read_own(trainer, own)
         _load_all(trainer, cfg, content, source=str(own))
-        _warn_of_changes(content, cfg, source=str(own))
+        _warn_of_changes(content, trainer.phase.recipe, source=str(own))
     elif cfg.TRAIN.CHECKPOINT_FILE_PATH:
         source = cfg.TRAIN.CHECKPOINT_FILE_PATH
         content = read_checkpoint(source, caffe2=cfg.TRAIN.CHECKPOINT_TYPE == "caffe2")
@@ -93,6 +80,26 @@ def resume(trainer: Trainer, cfg: Any) -> bool:
             _load_all(trainer, cfg, content, source=source)
             _check_something_is_left(trainer, cfg, source=source)
     return own is not None
+
+
+def first_phase(plan: Sequence[Phase], cfg: Any) -> int:
+    """The phase of the checkpoint that this run goes on from; the first one without any.
+
+    At the end of a phase it is the one that has ended: what follows it is done again, exactly.
+    """
+    own = None
+    if len(plan) > 1 and cfg.TRAIN.AUTO_RESUME and dist.is_main():
+        own = newest_whole(cfg.OUTPUT_DIR, task=cfg.TASK)
+    own = dist.broadcast_object(own)
+    if own is None:
+        return 0
+    epoch, batch = position_of(own)
+    return phase_index(plan, epoch=epoch, batch=batch)
+
+
+def carry_over(before: Trainer, after: Trainer, cfg: Any) -> None:
+    """Go on in the next phase with all that the one before has learned, as after a resume."""
+    _load_all(after, cfg, state_of(before, cfg), source="the phase before")
 
 
 def _check_something_is_left(trainer: Trainer, cfg: Any, *, source: str) -> None:
@@ -123,7 +130,7 @@ def _load_all(trainer: Trainer, cfg: Any, content: dict[str, Any], *, source: st
         return
     try:
         if "optimizer_state" in content:
-            trainer.stepper.optimizer.load_state_dict(content["optimizer_state"])
+            load_optimizer(trainer.stepper.optimizer, content["optimizer_state"])
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise CheckpointError(
             f"{source}: the optimizer state does not fit {cfg.SOLVER.OPTIMIZING_METHOD} with "
@@ -133,8 +140,7 @@ def _load_all(trainer: Trainer, cfg: Any, content: dict[str, Any], *, source: st
     if content.get("scaler_state") and trainer.stepper.scaler.is_enabled():
         trainer.stepper.scaler.load_state_dict(content["scaler_state"])
     position = ours.get("position", {"epoch": content.get("epoch", -1) + 1, "batch": 0})
-    _check_position(trainer, position, ours, source=source)
-    trainer.position = Position(position["epoch"], position["batch"])
+    trainer.position = _position(trainer, cfg, position, ours, source=source)
     trainer.best = dict(ours.get("best", {}))
     trainer.average.load(ours.get("ema_state", {}))
     _load_means(trainer, ours.get("means", []))
@@ -146,17 +152,41 @@ def _load_all(trainer: Trainer, cfg: Any, content: dict[str, Any], *, source: st
         LOGGER.info("going on from %s at epoch %d, iteration %d", source, epoch + 1, batch + 1)
 
 
-def _check_position(
-    trainer: Trainer, position: dict[str, int], ours: dict[str, Any], *, source: str
-) -> None:
-    saved, now = ours.get("batches_per_epoch"), len(trainer.loader)
-    if position["batch"] and saved != now:
+def _position(
+    trainer: Trainer,
+    cfg: Any,
+    position: dict[str, int],
+    ours: dict[str, Any],
+    *,
+    source: str,
+) -> Position:
+    """Where to go on; with another global batch, after as many videos of the epoch."""
+    now = global_batch(trainer.phase.recipe)
+    before = ours.get("global_batch", now)
+    epoch, batch = position["epoch"], position["batch"]
+    if before != now:
+        if not cfg.TRAIN.ALLOW_BATCH_CHANGE:
+            raise CheckpointError(
+                f"{source}: was saved by a run with {before} clips a step, and this one takes "
+                f"{now}: it would be another run. Set TRAIN.BATCH_SIZE so that its product with "
+                f"the number of machines is {before}; or TRAIN.ALLOW_BATCH_CHANGE True to go on "
+                "with another batch, and SOLVER.BASE_LR to fit it"
+            )
+        moved = min(batch * before // now, len(trainer.loader))
+        LOGGER.warning(
+            "%s was saved with %d clips a step; going on with %d, after %d of %d iterations of "
+            "epoch %d, in the order of the new batch (TRAIN.ALLOW_BATCH_CHANGE)",
+            *(source, before, now, moved, len(trainer.loader), epoch + 1),
+        )
+        return Position(epoch, moved)
+    saved, total = ours.get("batches_per_epoch"), len(trainer.loader)
+    if batch and saved != total:
         raise CheckpointError(
             f"{source}: was saved in the middle of an epoch of {saved} batches, but an epoch has "
-            f"{now} now. Go on with the same data and the same TRAIN.BATCH_SIZE x NUM_SHARDS, or "
-            "name a checkpoint of a whole epoch in TRAIN.CHECKPOINT_FILE_PATH with another "
-            "OUTPUT_DIR"
+            f"{total} now. Go on with the same data, or name a checkpoint of a whole epoch in "
+            "TRAIN.CHECKPOINT_FILE_PATH with another OUTPUT_DIR"
         )
+    return Position(epoch, batch)
 
 
 def _load_means(trainer: Trainer, means: list[dict[str, Any]]) -> None:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from slowfast.data.batch import Batch
 from slowfast.engine.guard import Guard
+from slowfast.engine.parallel import whole
 
 
 @dataclass
@@ -66,7 +67,7 @@ class Stepper:
         parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
         if self.clip_value != float("inf"):
             nn.utils.clip_grad_value_(parameters, self.clip_value)
-        out["grad_norm"] = nn.utils.clip_grad_norm_(parameters, self.clip_norm)
+        out["grad_norm"] = whole(nn.utils.clip_grad_norm_(parameters, self.clip_norm))
         self.guard.update(self.optimizer, self.scaler, out["grad_norm"])
         self.after()
         return out

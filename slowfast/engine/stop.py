@@ -36,16 +36,6 @@ class Interrupted(Exception):
         by_hand = signal_number == signal.SIGINT
         self.exit_code = EXIT_INTERRUPTED if by_hand else EXIT_RUN_AGAIN
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _as_it_was, (self.args[0], self.exit_code)  # between processes
-
-
-def _as_it_was(text: str, exit_code: int) -> Interrupted:
-    error = Interrupted.__new__(Interrupted)
-    Exception.__init__(error, text)
-    error.exit_code = exit_code
-    return error
-
 
 class StopSignal:
     """Remembers the first of `SIGNALS`; one process alone obeys a second one at once.
@@ -128,12 +118,12 @@ def agree_to_stop(stop: StopSignal, device: torch.device) -> int:
     return agreed(ToHost(flags).read())
 
 
-class Stopped(Exception):
+class PassCutShort(Exception):
     """All ranks stop at this batch."""
 
 
 class StoppableLoader:
-    """A loader whose passes end with `Stopped` as soon as ``vote`` says so."""
+    """A loader whose passes end with `PassCutShort` as soon as ``vote`` says so."""
 
     def __init__(self, loader: Any, vote: StopVote) -> None:
         self.loader, self.vote = loader, vote
@@ -147,5 +137,5 @@ class StoppableLoader:
     def __iter__(self) -> Iterator[Any]:
         for batch in self.loader:
             if self.vote():
-                raise Stopped
+                raise PassCutShort
             yield batch

@@ -11,21 +11,23 @@ from slowfast import dist
 from slowfast.config import clips_per_process
 from slowfast.data.bad_samples import BadSampleLog
 from slowfast.data.loader import TrainLoader
+from slowfast.data.loader_workers import attended
 from slowfast.data.workers import usable_cores
 from slowfast.engine.build import Trainer, build_trainer
 from slowfast.engine.guard import Explosion, KeptBuffers, NonFinite
 from slowfast.engine.journal import Journal
 from slowfast.engine.meters import Clock, Progress, Speed
+from slowfast.engine.multigrid import phases
 from slowfast.engine.nonfinite import explain, note_skipped
 from slowfast.engine.precise_bn import precise_bn
 from slowfast.engine.profile import log_model_info
 from slowfast.engine.record import open_run, record_data
-from slowfast.engine.resume import resume, save
+from slowfast.engine.resume import carry_over, first_phase, resume, save
 from slowfast.engine.step_size import log_step
 from slowfast.engine.stop import (
     Interrupted,
+    PassCutShort,
     StoppableLoader,
-    Stopped,
     StopSignal,
     StopVote,
     agree_to_stop,
@@ -53,31 +55,54 @@ def train(cfg: Any, *, build: Callable[[Any], Trainer] = build_trainer) -> None:
     clips_per_process(cfg, "TRAIN")  # raises if a step cannot be shared evenly
     journal = open_run(cfg)
     stop = StopSignal()
-    trainer = build(cfg)
-    trainer.stepper.guard.asked = lambda: stop.asked
+    bad = BadSampleLog(cfg.OUTPUT_DIR, max_fraction=cfg.DATA.MAX_BAD_FRACTION, rank=dist.rank())
+    plan = phases(cfg)
+    before: Trainer | None = None
+    for phase in plan[first_phase(plan, cfg) :]:
+        trainer = build(phase.cfg)
+        trainer.phase = phase
+        trainer.stepper.guard.asked = lambda: stop.asked
+        log_step(trainer.loader.batches.batch_size, phase.cfg)
+        if before is None:
+            _describe(trainer, cfg)
+            missed = _take_up(trainer, phase.cfg, journal, bad)
+        else:
+            carry_over(before, trainer, phase.cfg)
+            missed = False
+        with attended(trainer.loader, trainer.val_loader), trainer.saves:
+            try:
+                if missed:
+                    last = trainer.position.epoch - 1
+                    validate(trainer, phase.cfg, journal, bad, stop, epoch=last)
+                _train_epochs(trainer, phase.cfg, journal, bad, stop)
+            except (NonFinite, Explosion) as error:
+                raise explain(error, trainer.position, cfg) from error
+        before = trainer
+    stop.restore()
+    journal.close()
+
+
+def _describe(trainer: Trainer, cfg: Any) -> None:
+    """What is trained on what, for the folder of the run."""
     record_data(cfg, {"train": trainer.loader.dataset.records})
     if trainer.val_loader is not None:
         record_data(cfg, {"val": trainer.val_loader.dataset.records})
-    bad = BadSampleLog(cfg.OUTPUT_DIR, max_fraction=cfg.DATA.MAX_BAD_FRACTION, rank=dist.rank())
     if cfg.LOG_MODEL_INFO and dist.is_main():
         log_model_info(trainer.net, cfg)
-    log_step(trainer.loader.batches.batch_size, cfg)
-    missed = _take_up(trainer, cfg, journal, bad)
-    try:
-        if missed:
-            validate(trainer, cfg, journal, bad, stop, epoch=trainer.position.epoch - 1)
-        for epoch in range(trainer.position.epoch, cfg.SOLVER.MAX_EPOCH):
-            train_epoch(trainer, cfg, journal, bad, stop, epoch=epoch)
-            if is_due(epoch, cfg.TRAIN.CHECKPOINT_PERIOD, cfg):
-                save(trainer, cfg)
-            if is_due(epoch, cfg.TRAIN.EVAL_PERIOD, cfg):
-                validate(trainer, cfg, journal, bad, stop, epoch=epoch)
-            if number := agree_to_stop(stop, trainer.device):
-                raise Interrupted(number, save(trainer, cfg))
-    except (NonFinite, Explosion) as error:
-        raise explain(error, trainer.position, cfg) from error
-    stop.restore()
-    journal.close()
+
+
+def _train_epochs(
+    trainer: Trainer, cfg: Any, journal: Journal, bad: BadSampleLog, stop: StopSignal
+) -> None:
+    is_due = trainer.phase.is_due
+    for epoch in range(trainer.position.epoch, trainer.phase.last):
+        train_epoch(trainer, cfg, journal, bad, stop, epoch=epoch)
+        if is_due(epoch, cfg.TRAIN.CHECKPOINT_PERIOD):
+            save(trainer, cfg)
+        if is_due(epoch, cfg.TRAIN.EVAL_PERIOD):
+            validate(trainer, cfg, journal, bad, stop, epoch=epoch)
+        if number := agree_to_stop(stop, trainer.device):
+            raise Interrupted(number, save(trainer, cfg))
 
 
 def _take_up(trainer: Trainer, cfg: Any, journal: Journal, bad: BadSampleLog) -> bool:
@@ -85,10 +110,14 @@ def _take_up(trainer: Trainer, cfg: Any, journal: Journal, bad: BadSampleLog) ->
     continued = resume(trainer, cfg)
     at = trainer.position
     journal.rewind(epoch=at.epoch, batch=at.batch)
+    bad.rewind(epoch=at.epoch, batch=at.batch)
+    dist.barrier()
     if not continued:
         return False
     trainer.best |= best_so_far(journal)
-    due = at.batch == 0 and at.epoch > 0 and is_due(at.epoch - 1, cfg.TRAIN.EVAL_PERIOD, cfg)
+    due = (
+        at.batch == 0 and at.epoch > 0 and trainer.phase.is_due(at.epoch - 1, cfg.TRAIN.EVAL_PERIOD)
+    )
     return due and not is_evaluated(journal, at.epoch)
 
 
@@ -113,7 +142,7 @@ def train_epoch(
     title = f"epoch {epoch + 1}/{cfg.SOLVER.MAX_EPOCH}"
     with Progress(title, total, start=position.batch, shown=dist.is_main()) as progress:
         for i, batch in enumerate(clock.batches(batches), position.batch):
-            bad.add(batch.bad, seen=len(batch) + len(batch.bad), epoch=epoch)
+            bad.add(batch.bad, seen=len(batch) + len(batch.bad), epoch=epoch, batch=i)
             shown: dict[str, str] = {}
             lr = trainer.schedule(epoch + i / total)
             if len(batch):  # or nothing in it could be read, and there is nothing to learn from
@@ -142,7 +171,7 @@ def train_epoch(
     _settle(trainer, cfg, journal)
     speed = Speed.between(started, clock.snapshot())
     if cfg.BN.USE_PRECISE_STATS and any(
-        is_due(epoch, period, cfg)
+        trainer.phase.is_due(epoch, period)
         for period in (cfg.TRAIN.CHECKPOINT_PERIOD, cfg.TRAIN.EVAL_PERIOD)
     ):
         _precise_bn(trainer, cfg, stop, epoch=epoch)
@@ -172,6 +201,7 @@ def _settle(trainer: Trainer, cfg: Any, journal: Journal) -> None:
 
 def _between_steps(trainer: Trainer, cfg: Any, journal: Journal, stop: StopSignal) -> None:
     """Save where ``TRAIN.CHECKPOINT_PERIOD_STEPS`` or a signal asks for it."""
+    trainer.saves.check()
     position = trainer.position
     step = position.epoch * len(trainer.loader) + position.batch
     period = cfg.TRAIN.CHECKPOINT_PERIOD_STEPS
@@ -204,11 +234,6 @@ def _precise_bn(trainer: Trainer, cfg: Any, stop: StopSignal, *, epoch: int) -> 
             num_batches=cfg.BN.NUM_BATCHES_PRECISE,
             device=trainer.device,
         )
-    except Stopped:
+    except PassCutShort:
         kept.restore(torch.ones((), dtype=torch.bool, device=trainer.device))
         raise Interrupted(vote.number, save(trainer, cfg)) from None
-
-
-def is_due(epoch: int, period: int, cfg: Any) -> bool:
-    """Every ``period`` epochs, and after the last one."""
-    return (epoch + 1) % max(period, 1) == 0 or epoch + 1 == cfg.SOLVER.MAX_EPOCH

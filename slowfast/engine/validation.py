@@ -7,7 +7,7 @@ from typing import Any
 
 from slowfast import dist
 from slowfast.data.bad_samples import BadSampleLog
-from slowfast.engine.build import Trainer, amp_dtype_from_cfg
+from slowfast.engine.build import Trainer, amp_dtype_from_cfg, network_to_evaluate
 from slowfast.engine.evaluate import evaluate
 from slowfast.engine.journal import Journal
 from slowfast.engine.meters import memory_gb
@@ -32,11 +32,12 @@ def validate(
     if trainer.val_loader is None:
         return
     since = time.perf_counter()
+    bad.begin_evaluation(epoch + 1)
     # Ranks have a batch more or less, but they vote together or not at all.
     votes = min(dist.gather_objects(len(trainer.val_loader)))
     vote = StopVote(stop, trainer.device, votes=votes)
     metrics = evaluate(
-        trainer.average.net,
+        network_to_evaluate(trainer.average.net, cfg, trainer.device),
         trainer.task,
         trainer.val_loader,
         device=trainer.device,

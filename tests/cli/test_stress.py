@@ -169,7 +169,10 @@ def test_decoding_often_leaves_nothing_behind(valid: dict[str, Valid], tmp_path:
 
 @pytest.mark.slow
 def test_the_command_passes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--decodes", "200", "--workers", "1", "--dir", str(tmp_path / "files")]) == 0
+    assert (
+        main(["videos", "--decodes", "200", "--workers", "1", "--dir", str(tmp_path / "files")])
+        == 0
+    )
     out = capsys.readouterr().out
     assert out.endswith("all as it should be\n")
     assert not (tmp_path / "files").exists()

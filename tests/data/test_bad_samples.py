@@ -24,7 +24,7 @@ def test_each_is_a_line_of_json(tmp_path: Path) -> None:
     log = BadSampleLog(tmp_path / "out", max_fraction=1.0, rank=1)
     log.add([], seen=8, epoch=0)
     assert not log.path.exists()
-    log.add([BAD], seen=8, epoch=2)
+    log.add([BAD], seen=8, epoch=2, batch=4)
     log.add([BAD], seen=8)
     first, second = map(json.loads, (tmp_path / "out/bad_samples.jsonl").read_text().splitlines())
     assert first == {
@@ -33,6 +33,8 @@ def test_each_is_a_line_of_json(tmp_path: Path) -> None:
         "cause": "é.mp4: cut off",
         "replaced_by": 3,
         "epoch": 2,
+        "batch": 4,
+        "evaluation": None,
         "rank": 1,
     }
     assert second["epoch"] is None
@@ -56,3 +58,26 @@ def test_a_wrong_prefix_stops_soon_and_a_limit_of_zero_at_once(tmp_path: Path) -
         log.add([BAD], seen=1)
     with pytest.raises(ValueError, match="1 of 1 samples"):
         BadSampleLog(tmp_path, max_fraction=0.0).add([BAD], seen=1)
+
+
+def test_what_a_resumed_run_notes_again_is_dropped_first(tmp_path: Path) -> None:
+    log = BadSampleLog(tmp_path, max_fraction=1.0)
+    for epoch, batch in ((0, 5), (1, 1), (1, 2), (1, 3)):
+        log.add([BAD], seen=1, epoch=epoch, batch=batch)
+    log.begin_evaluation(1)
+    log.add([BAD], seen=1)
+    with log.path.open("a") as file:
+        file.write('{"epoch": 0, "pa')  # a crash
+
+    def noted() -> list[tuple[int | None, int | None]]:
+        records = map(json.loads, log.path.read_text().splitlines())
+        return [(each["epoch"], each["batch"]) for each in records]
+
+    BadSampleLog(tmp_path, max_fraction=1.0, rank=1).rewind(epoch=0, batch=0)  # not its file
+    assert len(log.path.read_text().splitlines()) == 6
+    log.rewind(epoch=1, batch=2)
+    assert noted() == [(0, 5), (1, 1), (None, None)]
+    log.begin_evaluation(2)
+    assert noted() == [(0, 5), (1, 1), (None, None)]
+    log.begin_evaluation(1)  # again: the first one was cut off
+    assert noted() == [(0, 5), (1, 1)]

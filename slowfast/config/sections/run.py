@@ -44,6 +44,14 @@ RUN = Section(
             kinds=(int, float),
         ),
         Key(
+            "DIST_MAX_RESTARTS",
+            3,
+            "How often all processes are started again after one of them has failed; they go on "
+            "from the newest checkpoint.",
+            check=at_least(0),
+            rule="at least 0",
+        ),
+        Key(
             "RNG_SEED",
             1,
             "Seed of initial weights, sample order and augmentation.",

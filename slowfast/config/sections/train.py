@@ -38,6 +38,18 @@ TRAIN = Section(
             check=at_least(0),
             rule="at least 0",
         ),
+        Key(
+            "CHECKPOINT_FORMAT",
+            "pyth",
+            "'pyth': one file in the public layout, written by the first process; 'sharded': a "
+            "folder of torch.distributed.checkpoint, to which every process writes its share.",
+            choices=("pyth", "sharded"),
+        ),
+        Key(
+            "CHECKPOINT_ASYNC",
+            False,
+            "Write checkpoints while training goes on; the state is copied first.",
+        ),
         Key("AUTO_RESUME", True, "Continue from the newest checkpoint in OUTPUT_DIR if any."),
         Key(
             "CHECKPOINT_FILE_PATH",
@@ -77,6 +89,13 @@ TRAIN = Section(
             False,
             "Initialise anew what a checkpoint lacks or holds in another shape, "
             "instead of stopping.",
+        ),
+        Key(
+            "PARALLEL",
+            "ddp",
+            "How processes share a step: each with a copy of the network ('ddp'), or with a part "
+            "of every tensor of it and of its optimizer ('fsdp'), for networks that do not fit.",
+            choices=("ddp", "fsdp"),
         ),
         Key("MIXED_PRECISION", False, "Run forward passes in AMP_DTYPE."),
         Key(

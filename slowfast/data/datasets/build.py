@@ -7,6 +7,7 @@ from functools import reduce
 from pathlib import Path
 from typing import Any, Literal, overload
 
+from slowfast import dist
 from slowfast.data.clip_dataset import ClipDataset
 from slowfast.data.content import ContentManifest, Verify, manifest_file, trust
 from slowfast.data.datasets.catalog import (
@@ -14,13 +15,14 @@ from slowfast.data.datasets.catalog import (
     dataset_kind_from_cfg,
 )
 from slowfast.data.datasets.label_names import own_names_from_cfg
-from slowfast.data.datasets.views_from_cfg import clips_from_cfg
+from slowfast.data.datasets.views_from_cfg import clips_from_cfg, cycle_from_cfg
 from slowfast.data.loader import EvalLoader, TrainLoader
 from slowfast.data.manifest import Manifest
 from slowfast.data.quarantine import FILE_NAME as QUARANTINE_FILE
 from slowfast.data.quarantine import leave_out, read_quarantine
 from slowfast.data.record import Records
 from slowfast.data.samplers import EvalBatches, TrainBatches
+from slowfast.data.short_cycle import ShortCycle, short_batches
 from slowfast.data.transforms.device import InputStage
 from slowfast.data.workers import prefetch_count, worker_count
 from slowfast.log import LOGGER
@@ -32,8 +34,6 @@ _NEUTRAL: dict[str, Any] = {
     "DATA.DUMMY_LOAD": False,
     "DATA.IN22K_TRAINVAL": False,
     "DATA.IN22k_VAL_IN1K": "",
-    "MULTIGRID.LONG_CYCLE_SAMPLING_RATE": 0,
-    "MULTIGRID.SHORT_CYCLE": False,
 }
 
 
@@ -108,7 +108,12 @@ def dataset_from_cfg(
     _refuse_unsupported(cfg)
     substitute = split == "train" and cfg.DATA.ON_BAD_SAMPLE == "substitute"
     return ClipDataset(
-        records, clips_from_cfg(cfg, split), substitute=substitute, seed=cfg.RNG_SEED, verify=verify
+        records,
+        clips_from_cfg(cfg, split),
+        substitute=substitute,
+        seed=cfg.RNG_SEED,
+        verify=verify,
+        cycle=cycle_from_cfg(cfg) if split == "train" else (),
     )
 
 
@@ -143,10 +148,10 @@ def build_loader(
 ) -> TrainLoader | EvalLoader:
     """Batches of train, batches of val, or single videos of test, of one rank of ``world``.
 
-    A batch of a process has TRAIN.BATCH_SIZE // NUM_GPUS videos.
+    The processes of a machine share TRAIN.BATCH_SIZE videos.
     """
     dataset = build_dataset(cfg, split)
-    share = cfg.TRAIN.BATCH_SIZE // max(cfg.NUM_GPUS, 1)
+    share = cfg.TRAIN.BATCH_SIZE // processes_from_cfg(cfg)
     workers = workers_from_cfg(cfg)
     clip_bytes = cfg.DATA.NUM_FRAMES * cfg.DATA.TRAIN_CROP_SIZE**2 * 3
     options = {
@@ -167,16 +172,32 @@ def build_loader(
             seed=cfg.RNG_SEED,
             chunk=cfg.DATA.LOADER_CHUNK_SIZE,
         )
-        return TrainLoader(dataset, batches, **options)
+        return TrainLoader(dataset, _cycled_from_cfg(cfg, batches), **options)
     one_by_one = split == "test"
     size = 1 if one_by_one else share
     shard = EvalBatches(len(dataset), size, rank=rank, world=world)
     return EvalLoader(dataset, shard, one_by_one=one_by_one, **options)
 
 
+def _cycled_from_cfg(cfg: Any, batches: TrainBatches) -> TrainBatches | ShortCycle:
+    """The batches, or those of the short cycle of multigrid in their place."""
+    multigrid, crop = cfg.MULTIGRID, cfg.DATA.TRAIN_CROP_SIZE
+    if not multigrid.SHORT_CYCLE:
+        return batches
+    part = batches.batch_size // batches.world
+    full = multigrid.DEFAULT_S or crop
+    sizes = short_batches(part, crop, full, multigrid.SHORT_CYCLE_FACTORS)
+    return ShortCycle(batches, [size * batches.world for size in sizes])
+
+
 def workers_from_cfg(cfg: Any) -> int:
     """Loader processes of a training process."""
-    return worker_count(cfg.DATA_LOADER.NUM_WORKERS, processes=max(cfg.NUM_GPUS, 1))
+    return worker_count(cfg.DATA_LOADER.NUM_WORKERS, processes=processes_from_cfg(cfg))
+
+
+def processes_from_cfg(cfg: Any) -> int:
+    """Training processes of this machine; before they exist, one for each of NUM_GPUS."""
+    return dist.local_world_size(before=max(cfg.NUM_GPUS, 1))
 
 
 def input_stage_from_cfg(cfg: Any) -> InputStage:

@@ -12,6 +12,8 @@ from typing import Any, BinaryIO
 
 import torch
 
+from slowfast.engine.checkpoint.parts import part_path
+
 
 class CheckpointError(ValueError):
     """A checkpoint cannot be used: where, what was expected, what was found, what to change."""
@@ -44,22 +46,17 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], Any]) -> None:
     """
     try:
         _write(path, write)
-    except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        reason = error.strerror or str(error)
-        raise CheckpointError(_why_unwritten(path, reason, full=full)) from error
-    except RuntimeError as error:
-        # torch.save's own writer: it notices only that less was written than it asked for.
-        if not any(name in str(error) for name in ("inline_container", "PytorchStreamWriter")):
-            raise
-        raise CheckpointError(_why_unwritten(path, "only a part fitted", full=True)) from error
+    except (OSError, RuntimeError) as error:
+        if told := unwritten(path, error):
+            raise told from error
+        raise
 
 
 def _write(path: Path, write: Callable[[BinaryIO], Any]) -> None:
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = part_path(path)
     try:
         with part.open("wb") as file:
             write(file)
@@ -68,11 +65,23 @@ def _write(path: Path, write: Callable[[BinaryIO], Any]) -> None:
         new = hash_file(part)
         old = _known_hashes(path) if path.exists() else []
         _write_hashes(path, [*old, new])
+        sync_folder(path.parent)  # or a power cut could keep the second rename and not the first
         os.replace(part, path)
         _write_hashes(path, [new])
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     finally:
         part.unlink(missing_ok=True)
+
+
+def unwritten(path: Path, error: BaseException) -> CheckpointError | None:
+    """The error for users, if it is one of writing; None for a mistake of ours."""
+    if isinstance(error, OSError):
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        return CheckpointError(_why_unwritten(path, error.strerror or str(error), full=full))
+    # torch.save's own writer: it notices only that less was written than it asked for.
+    if any(name in str(error) for name in ("inline_container", "PytorchStreamWriter")):
+        return CheckpointError(_why_unwritten(path, "only a part fitted", full=True))
+    return None
 
 
 def _why_unwritten(path: Path, reason: str, *, full: bool) -> str:
@@ -92,20 +101,22 @@ def _why_unwritten(path: Path, reason: str, *, full: bool) -> str:
 
 def is_whole(path: Path) -> bool | None:
     """Whether the content fits its hash; None if nobody recorded one (a foreign checkpoint)."""
-    known = _known_hashes(path)
-    return hash_file(path) in known if known else None
+    if not hash_path(path).exists():
+        return None
+    return hash_file(path) in _known_hashes(path)
 
 
 def _known_hashes(path: Path) -> list[str]:
     beside = hash_path(path)
     if not beside.exists():
         return []
-    return [line.split()[0] for line in beside.read_text().splitlines() if line.strip()]
+    lines = beside.read_text("latin-1").splitlines()  # which takes damaged bytes as well
+    return [line.split()[0] for line in lines if line.strip()]
 
 
 def _write_hashes(path: Path, hashes: list[str]) -> None:
     beside = hash_path(path)
-    part = beside.with_name(f".{beside.name}.{os.getpid()}.part")
+    part = part_path(beside)
     try:
         with part.open("w") as file:
             file.writelines(f"{value}  {path.name}\n" for value in hashes)
@@ -116,7 +127,7 @@ def _write_hashes(path: Path, hashes: list[str]) -> None:
         part.unlink(missing_ok=True)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make the rename itself survive a power cut; only POSIX can open a folder."""
     if os.name == "posix":
         descriptor = os.open(folder, os.O_RDONLY)

@@ -15,6 +15,7 @@ from slowfast.engine.checkpoint.integrity import CheckpointError
 from slowfast.engine.checkpoint.interpolate import Grid, doubt, interpolate, is_elsewhere
 from slowfast.engine.checkpoint.layouts.detect import Translated, translate
 from slowfast.engine.checkpoint.sub_bn import fit_sub_bn
+from slowfast.engine.parallel import as_like, own_part
 
 # DistributedDataParallel puts this in front of every name; torch.compile, activation
 # checkpointing and FSDP put theirs in front of the name of whatever they wrap.
@@ -123,7 +124,8 @@ def load_weights(
         )
     _check_finite(fitting, own, source=source)
     with torch.no_grad():
-        model.load_state_dict(fitting, strict=False)
+        parts = {name: as_like(value, own[name]) for name, value in fitting.items()}
+        model.load_state_dict(parts, strict=False)
     return report
 
 
@@ -183,7 +185,8 @@ def _check_finite(fitting: Mapping[str, Tensor], own: Mapping[str, Tensor], *, s
     broken = [
         name
         for name, value in fitting.items()
-        if own[name].is_floating_point() and not value.to(own[name].dtype).isfinite().all()
+        if own[name].is_floating_point()
+        and not own_part(value).to(own[name].dtype).isfinite().all()
     ]
     if broken:
         raise CheckpointError(

@@ -18,26 +18,44 @@ from slowfast.engine.checkpoint.integrity import (
     is_whole,
     save_atomically,
 )
+from slowfast.engine.checkpoint.manifest import damage_in
+from slowfast.engine.checkpoint.parts import remove, tidy
+from slowfast.engine.checkpoint.sharded import SHARDED, read_sharded
 from slowfast.log import LOGGER
 from slowfast.paths import PATHS, local_path
 
-_NAME = re.compile(r"checkpoint_epoch_(\d{5})(?:_step_(\d{8}))?\.pyth$")
+_NAME = re.compile(r"checkpoint_epoch_(\d{5})(?:_step_(\d{8}))?(?:\.pyth|\.dcp)$")
+FORMATS = {"pyth": ".pyth", "sharded": SHARDED}  # TRAIN.CHECKPOINT_FORMAT -> ending
 
 
 def checkpoint_folder(output_dir: str | Path) -> Path:
     return Path(output_dir) / "checkpoints"
 
 
-def checkpoint_path(output_dir: str | Path, epoch: int, *, step: int = 0, task: str = "") -> Path:
-    """File of the state after ``epoch`` whole epochs and ``step`` batches of the next one."""
+def checkpoint_path(
+    output_dir: str | Path, epoch: int, *, step: int = 0, task: str = "", kind: str = "pyth"
+) -> Path:
+    """Where the state after ``epoch`` whole epochs and ``step`` batches of the next one is.
+
+    Args:
+        kind: "pyth", a file; or "sharded", a folder (TRAIN.CHECKPOINT_FORMAT).
+    """
     prefix = f"{task}_" if task else ""
     suffix = f"_step_{step:08d}" if step else ""
-    return checkpoint_folder(output_dir) / f"{prefix}checkpoint_epoch_{epoch:05d}{suffix}.pyth"
+    name = f"{prefix}checkpoint_epoch_{epoch:05d}{suffix}{FORMATS[kind]}"
+    return checkpoint_folder(output_dir) / name
 
 
-def best_path(output_dir: str | Path, *, task: str = "") -> Path:
+def best_path(output_dir: str | Path, *, task: str = "", kind: str = "pyth") -> Path:
     prefix = f"{task}_" if task else ""
-    return checkpoint_folder(output_dir) / f"{prefix}checkpoint_best.pyth"
+    return checkpoint_folder(output_dir) / f"{prefix}checkpoint_best{FORMATS[kind]}"
+
+
+def position_of(path: Path) -> tuple[int, int]:
+    """Whole epochs and batches that the name of a checkpoint tells."""
+    match = _NAME.search(path.name)
+    assert match is not None, path
+    return int(match[1]), int(match[2] or 0)
 
 
 def list_checkpoints(output_dir: str | Path, *, task: str = "") -> list[Path]:
@@ -60,15 +78,14 @@ def newest_whole(output_dir: str | Path, *, task: str = "") -> Path | None:
     Raises:
         CheckpointError: all that there are are damaged; a run from scratch would overwrite them.
     """
+    tidy(checkpoint_folder(output_dir))
     found = list_checkpoints(output_dir, task=task)
     for path in found:
-        if is_whole(path) is not False:
+        damage = _damage_of(path)
+        if not damage:
             return path
         LOGGER.warning(
-            "%s does not fit its hash (%s): it was damaged after it was written; "
-            "trying the one before it",
-            path,
-            hash_path(path).name,
+            "%s %s: it was damaged after it was written; trying the one before it", path, damage
         )
     if found:
         raise CheckpointError(
@@ -80,16 +97,26 @@ def newest_whole(output_dir: str | Path, *, task: str = "") -> Path | None:
     return None
 
 
+def _damage_of(path: Path) -> str:
+    """What is wrong with a checkpoint; empty if it is as it was written, as far as can be told."""
+    try:
+        if path.suffix == SHARDED:
+            return damage_in(path)
+        return f"does not fit its hash ({hash_path(path).name})" if is_whole(path) is False else ""
+    except OSError as error:
+        return f"cannot be read ({error.strerror or type(error).__name__})"
+
+
 def remove_steps_before(output_dir: str | Path, newest: Path, *, keep: int, task: str = "") -> None:
     """Delete mid-epoch checkpoints that ``newest`` replaces; epoch checkpoints stay."""
     older = [p for p in list_checkpoints(output_dir, task=task) if "_step_" in p.name]
     for path in [p for p in older if p != newest][max(keep - ("_step_" in newest.name), 0) :]:
-        path.unlink()
+        remove(path)
         hash_path(path).unlink(missing_ok=True)
 
 
 def read_checkpoint(path: str | Path, *, caffe2: bool = False) -> dict[str, Any]:
-    """Load a ``.pyth``, ``.safetensors`` or Caffe2 ``.pkl`` file on the CPU; none is executed.
+    """Load a ``.pyth``, ``.safetensors``, Caffe2 ``.pkl`` or ``.dcp`` on the CPU; none is executed.
 
     Args:
         caffe2: what could be either is a Caffe2 pickle (``CHECKPOINT_TYPE: caffe2``).
@@ -101,6 +128,8 @@ def read_checkpoint(path: str | Path, *, caffe2: bool = False) -> dict[str, Any]
         raise CheckpointError(f"{path}: there is no such checkpoint; check the path")
     file = Path(local_path(str(path)))
     try:
+        if file.suffix == SHARDED and file.is_dir():
+            return read_sharded(file, source=str(path))
         if is_whole(file) is False:
             raise CheckpointError(
                 f"{path}: the content does not fit {hash_path(file).name}, so the file was "
@@ -116,4 +145,5 @@ def read_checkpoint(path: str | Path, *, caffe2: bool = False) -> dict[str, Any]
 
 
 def write_checkpoint(path: Path, content: dict[str, Any]) -> None:
+    tidy(path.parent)
     save_atomically(content, path)

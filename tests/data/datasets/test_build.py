@@ -148,7 +148,6 @@ def test_channels_are_reversed_on_the_device(configure: Configure) -> None:
     [
         ("DATA.DUMMY_LOAD", True),
         ("DATA.IN22K_TRAINVAL", True),
-        ("MULTIGRID.SHORT_CYCLE", True),
     ],
 )
 def test_what_cannot_be_done_is_refused_by_name(key: str, value: Any, configure: Configure) -> None:

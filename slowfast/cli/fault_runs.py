@@ -1,0 +1,109 @@
+"""Small runs that go through faults: started until they end, or once, to see how they end."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from slowfast import dist
+from slowfast.cli.faults import Outcome, Plan, outcome_of, train_with_faults
+from slowfast.config import load_cfg
+from slowfast.data.datasets.motions import make_motions
+
+CONFIG = Path(__file__).parents[2] / "configs" / "Motions" / "SLOWFAST_TINY.yaml"
+CLIPS = 48  # of training: 6 steps of 8 clips an epoch
+
+
+def tiny_words(folder: Path, name: str) -> list[str]:
+    """Overrides of `CONFIG` for a run of two epochs, seconds long, in ``folder / name``.
+
+    The videos are made if they are missing.
+    """
+    data = folder / "motions"
+    if not data.exists():
+        make_motions(data, sizes=(CLIPS, 8, 12), workers=0)
+    settings = {
+        "BN.NUM_BATCHES_PRECISE": 3,
+        "DATA.PATH_PREFIX": data,
+        "DATA.PATH_TO_DATA_DIR": data,
+        "DATA.TEST_CROP_SIZE": 32,
+        "DATA.TRAIN_CROP_SIZE": 32,
+        "DATA.TRAIN_JITTER_SCALES": [32, 40],
+        "DATA_LOADER.NUM_WORKERS": 0,
+        "DATA_LOADER.PIN_MEMORY": False,
+        "DIST_TIMEOUT_MINUTES": 1.0,
+        "LOG_MODEL_INFO": False,
+        "LOG_PERIOD": 3,
+        "NUM_GPUS": 0,
+        "OUTPUT_DIR": folder / name,
+        "RESNET.WIDTH_PER_GROUP": 8,
+        "SOLVER.MAX_EPOCH": 2,
+        "SOLVER.WARMUP_EPOCHS": 0.5,
+        "TEST.ENABLE": False,
+        "TEST.MIXED_PRECISION": False,
+        "TRAIN.BATCH_SIZE": 4,
+        "TRAIN.CHECKPOINT_PERIOD": 1,
+        "TRAIN.CHECKPOINT_PERIOD_STEPS": 2,
+        "TRAIN.EVAL_PERIOD": 1,
+        "TRAIN.MIXED_PRECISION": False,
+    }
+    return [str(word) for pair in settings.items() for word in pair]
+
+
+def tiny_config(folder: Path, name: str, *overrides: Any) -> Any:
+    return load_cfg(CONFIG, [*tiny_words(folder, name), *map(str, overrides)])
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a start ended: what it raised, in words, the exit code asked for, and when."""
+
+    said: str = ""
+    exit_code: int = 0
+    when: float = 0.0
+
+
+def start_once(cfg: Any, plan: Plan, *, processes: int) -> Ending:
+    try:
+        dist.launch(
+            train_with_faults,
+            cfg,
+            plan,
+            processes=processes,
+            timeout_minutes=cfg.DIST_TIMEOUT_MINUTES,
+        )
+    except Exception as error:
+        return Ending(_words(error), getattr(error, "exit_code", 1), time.time())
+    return Ending(when=time.time())
+
+
+def _words(error: Exception) -> str:
+    """What an error says, or the first process that failed."""
+    words = [f"{type(error).__name__}: {error}"]
+    for failure in getattr(error, "failures", {}).values():
+        words.append(str(failure.message))
+    return "\n".join(words)
+
+
+def run_through(cfg: Any, plan: Plan, *, processes: int, starts: int = 30) -> Outcome:
+    """Start training until it ends, as a user or a scheduler would, at most ``starts`` times."""
+    for _ in range(starts):
+        if not start_once(cfg, plan, processes=processes).said:
+            break
+    return outcome_of(cfg.OUTPUT_DIR, plan.folder)
+
+
+def undisturbed(folder: Path, *overrides: Any, processes: int) -> Outcome:
+    """The run that others are compared with.
+
+    Raises:
+        RuntimeError: it did not end well at once.
+    """
+    cfg = tiny_config(folder, "whole", *overrides)
+    plan = Plan(folder / "whole" / "traces")
+    ending = start_once(cfg, plan, processes=processes)
+    if ending.said:
+        raise RuntimeError(f"the undisturbed run failed: {ending.said}")
+    return outcome_of(cfg.OUTPUT_DIR, plan.folder)

@@ -1,0 +1,303 @@
+"""How the machines of a run find each other, and again after each fault."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import json
+import logging
+import os
+import threading
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from torch.distributed import Store, TCPStore
+from torch.distributed.elastic.rendezvous import (
+    RendezvousClosedError,
+    RendezvousConnectionError,
+    RendezvousTimeoutError,
+)
+from torch.distributed.elastic.rendezvous.c10d_rendezvous_backend import C10dRendezvousBackend
+from torch.distributed.elastic.rendezvous.dynamic_rendezvous import (
+    DynamicRendezvousHandler,
+    RendezvousTimeout,
+)
+
+from slowfast.dist.address import gloo_on, local_address
+from slowfast.dist.failure import Failure
+from slowfast.dist.processes import Place
+
+_JOIN = datetime.timedelta(minutes=15)  # that the other machines are waited for
+_STORE = datetime.timedelta(minutes=1)  # that a store may take to answer
+_CONNECT = datetime.timedelta(seconds=5)  # of one attempt: signals are heard between two
+# Through these the machines of a run meet in all its launches: they live as long as the process.
+_STORES: dict[tuple[str, int], TCPStore] = {}
+
+
+class Finished(Exception):
+    """The other machines did this part of the run to its end before this one came back."""
+
+
+class Alone:
+    """One machine: nobody to wait for, and a port that is free."""
+
+    def __init__(self, processes: int) -> None:
+        self._processes, self._attempt = processes, -1
+
+    def meet(self) -> Place:
+        self._attempt += 1
+        # A new store for each attempt: what a killed process left in the old one is not found.
+        self._store = _fresh_store()
+        # Over the loop: it needs no network, and no name of this machine that can be resolved.
+        here = "127.0.0.1"
+        return Place(
+            first_rank=0,
+            world=self._processes,
+            address=here,
+            port=self._store.port,
+            attempt=self._attempt,
+            variables=gloo_on(here),
+        )
+
+    def someone_waits(self) -> bool:
+        return False
+
+    def told(self) -> Failure | None:
+        return None
+
+    def tell(self, failure: Failure) -> None:
+        return
+
+    def say_finished(self) -> None:
+        return
+
+    def all_finished(self) -> bool:
+        return True
+
+    def leave(self) -> None:
+        return
+
+
+@dataclass
+class _News:
+    """What the other machines said in one round, as a thread has heard it last."""
+
+    store: Store  # of this round
+    over: threading.Event
+    waiting: bool = False
+    finished: int = 0
+    ended: Failure | None = None
+
+
+class Together:
+    """Several machines, which meet at a port of machine 0 by PyTorch's c10d rendezvous.
+
+    Args:
+        name: of what is run: the same on all machines, and another one for each launch.
+        host, port: of machine 0, as the others reach it.
+        processes: of this machine; all must have as many.
+    """
+
+    def __init__(
+        self, name: str, *, host: str, port: int, machine: int, machines: int, processes: int
+    ) -> None:
+        self._name, self._host, self._port = name, host, port
+        self._machine, self._machines, self._processes = machine, machines, processes
+        self._news: _News | None = None
+        self._handler: DynamicRendezvousHandler | None = None
+
+    def meet(self) -> Place:
+        """Wait until all machines are here.
+
+        Raises:
+            ValueError: they did not come, or do not fit together.
+            Finished: the others are done with it.
+        """
+        # Else a round's processes would be given the store of the round before.
+        os.environ.setdefault("TORCH_DISABLE_SHARE_RDZV_TCP_STORE", "1")
+        logging.getLogger("torch.distributed.elastic.rendezvous").setLevel(logging.CRITICAL)
+        self._hear_no_more()
+        end = time.monotonic() + _JOIN.total_seconds()
+        while True:
+            try:
+                handler = self._connect()
+                self._refuse_if_over()
+                store = handler.next_rendezvous().store
+                place = self._agree(store)
+                self._listen(store)
+                return place
+            except RendezvousTimeoutError as error:
+                raise ValueError(self._nobody_came()) from error
+            except (RendezvousClosedError, RendezvousConnectionError, RuntimeError) as error:
+                if time.monotonic() > end:
+                    raise ValueError(f"{self._nobody_came()} ({error})") from error
+                self._forget_connection()
+                time.sleep(1)
+
+    def _nobody_came(self) -> str:
+        return (
+            f"{self._machines} machines (NUM_SHARDS) were to meet at {self._host}:{self._port}, but "
+            f"in {_JOIN.total_seconds() / 60:.0f} minutes not all of them came; look at the logs of "
+            "the others, and whether they reach that port"
+        )
+
+    @property
+    def _store(self) -> TCPStore:
+        """Of all rounds, in the launcher of machine 0."""
+        key = (self._host, self._port)
+        if key not in _STORES:
+            _STORES[key] = _store_at(self._host, self._port, serve=self._machine == 0)
+        return _STORES[key]
+
+    def _connect(self) -> DynamicRendezvousHandler:
+        if self._handler is None:
+            first = self._machine == 0
+            self._handler = DynamicRendezvousHandler.from_backend(
+                self._name,
+                self._store,
+                C10dRendezvousBackend(self._store, self._name),
+                min_nodes=self._machines,
+                max_nodes=self._machines,
+                local_addr=self._host if first else local_address(self._host, self._port),
+                timeout=RendezvousTimeout(join=_JOIN),
+                keep_alive_interval=5,
+                keep_alive_max_attempt=6,  # a machine that is silent for 30 s has gone
+            )
+        return self._handler
+
+    def _forget_connection(self) -> None:
+        """Machine 0 may have been started anew, with a store that knows nothing."""
+        if self._machine != 0:
+            _STORES.pop((self._host, self._port), None)
+        self._handler = None
+
+    def _agree(self, store: Store) -> Place:
+        """Machine 0 makes the store of this attempt's processes; the others are told where."""
+        if store.add(f"machine{self._machine}", 1) > 1:
+            raise ValueError(
+                f"two machines say that they are SHARD_ID {self._machine}; number the "
+                f"{self._machines} machines from 0"
+            )
+        store.set(f"processes{self._machine}", str(self._processes))
+        counts = [int(self._await(store, f"processes{i}")) for i in range(self._machines)]
+        if len(set(counts)) > 1:
+            raise ValueError(
+                f"the machines are to start {counts} processes, by SHARD_ID, but each must start "
+                "as many as the others; give all the same NUM_GPUS"
+            )
+        if self._machine == 0:
+            self._served = _fresh_store()
+            attempt = self._store.add(f"{self._name}/attempts", 1) - 1
+            store.set("place", json.dumps([self._served.port, attempt]))
+        port, attempt = json.loads(self._await(store, "place"))
+        own = local_address(self._host, self._port)
+        return Place(
+            first_rank=self._machine * self._processes,
+            world=self._machines * self._processes,
+            address=self._host,
+            port=port,
+            machine=self._machine,
+            attempt=attempt,
+            variables=() if own.startswith("127.") and self._machine else gloo_on(own),
+        )
+
+    def _await(self, store: Store, key: str) -> bytes:
+        end = time.monotonic() + _STORE.total_seconds()
+        while not store.check([key]):
+            self._refuse_if_over()
+            if time.monotonic() > end:
+                raise RuntimeError(f"{key} was not said")
+            time.sleep(0.05)
+        return bytes(store.get(key))
+
+    def _refuse_if_over(self) -> None:
+        if self._said("finished"):
+            raise Finished
+        if ended := self._said("ended"):
+            raise Failure.read(json.loads(ended), log="").error(" on another machine")
+
+    def _listen(self, store: Store) -> None:
+        """Ask in a thread: while a link is down, an answer may take longer than a signal can."""
+        news = self._news = _News(store, threading.Event())
+        handler = self._connect()
+
+        def ask() -> None:
+            while not news.over.wait(0.3):
+                # No answer is no news: if the machine has gone, the processes will notice.
+                with contextlib.suppress(Exception):
+                    if ended := self._said("ended"):
+                        news.ended = Failure.read(json.loads(ended), log="")
+                    news.finished = store.add("finished", 0)
+                    news.waiting = handler.num_nodes_waiting() > 0
+
+        threading.Thread(target=ask, daemon=True).start()
+
+    def _hear_no_more(self) -> None:
+        if self._news is not None:
+            self._news.over.set()
+
+    def someone_waits(self) -> bool:
+        """Whether another machine has to start its processes again."""
+        return self._news is not None and self._news.waiting
+
+    def told(self) -> Failure | None:
+        """What ended the run for good, on another machine."""
+        return self._news.ended if self._news is not None else None
+
+    def tell(self, failure: Failure) -> None:
+        """Say to the other machines that the run is over, and why."""
+        with contextlib.suppress(Exception):  # they may be gone, and so may the store
+            self._store.set(f"{self._name}/ended", json.dumps(failure.record()))
+            self.leave()
+
+    def say_finished(self) -> None:
+        """Say that the processes of this machine have done their work."""
+        assert self._news is not None
+        with contextlib.suppress(Exception):
+            self._news.store.add("finished", 1)
+
+    def all_finished(self) -> bool:
+        return self._news is not None and self._news.finished >= self._machines
+
+    def leave(self) -> None:
+        """Go; machine 0, where the store is, goes last."""
+        with contextlib.suppress(Exception):
+            if self.all_finished():
+                self._store.set(f"{self._name}/finished", "1")
+            left = self._store.add(f"{self._name}/left", 1)
+            end = time.monotonic() + 10
+            while self._machine == 0 and left < self._machines and time.monotonic() < end:
+                time.sleep(0.1)
+                left = self._store.add(f"{self._name}/left", 0)
+        self._hear_no_more()
+
+    def _said(self, what: str) -> bytes:
+        key = f"{self._name}/{what}"
+        return bytes(self._store.get(key)) if self._store.check([key]) else b""
+
+
+def _fresh_store() -> TCPStore:
+    """At a free port, for the processes of one attempt."""
+    return TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+
+
+def _store_at(host: str, port: int, *, serve: bool) -> TCPStore:
+    try:
+        store = TCPStore(
+            "127.0.0.1" if serve else host,
+            port,
+            is_master=serve,
+            wait_for_workers=False,
+            timeout=_CONNECT,
+        )
+    except RuntimeError as error:
+        if not serve:
+            raise
+        raise ValueError(
+            f"machine 0 is to wait for the others at port {port}, but can't: "
+            f"{str(error).splitlines()[0][:200]}; another job may be there: choose another port "
+            "in --init_method, on all machines"
+        ) from error
+    store.set_timeout(_STORE)
+    return store
