@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import Any
 
+from slowfast import dist
 from slowfast.config import with_values
 from slowfast.config.check import check_across_sections
 
@@ -171,13 +172,14 @@ def _rates(cfg: Any, stages: Sequence[Stage]) -> dict[str, Any]:
 
 def _shape_values(cfg: Any, shape: Shape) -> dict[str, Any]:
     batch = cfg.TRAIN.BATCH_SIZE * shape.batch
+    processes = dist.local_world_size(before=max(cfg.NUM_GPUS, 1))
     return {
         "TRAIN.BATCH_SIZE": batch,
         "DATA.NUM_FRAMES": shape.frames,
         "DATA.TRAIN_CROP_SIZE": shape.crop,
         "MULTIGRID.LONG_CYCLE_SAMPLING_RATE": cfg.DATA.SAMPLING_RATE
         * (cfg.DATA.NUM_FRAMES // shape.frames),
-        **_norm_values(batch / max(cfg.NUM_GPUS, 1), cfg.MULTIGRID.BN_BASE_SIZE),
+        **_norm_values(batch / processes, cfg.MULTIGRID.BN_BASE_SIZE),
     }
 
 
