@@ -24,6 +24,7 @@ from slowfast import dist
 from slowfast.data.batch import Batch, Sample
 from slowfast.data.clip_dataset import Clips
 from slowfast.data.record import Record
+from slowfast.data.samplers import TrainBatches
 from slowfast.engine.build import Trainer, build_trainer
 from slowfast.engine.train import train
 
@@ -90,6 +91,7 @@ def _build(cfg: Any, *, plan: Plan) -> Trainer:
     trainer.stepper.loss_fn = FaultyLoss(trainer, trainer.task, plan.folder, mine)
     trainer.task = FaultyTask(trainer, trainer.task, plan.folder, mine)  # type: ignore[assignment]
     data, batches = trainer.loader.dataset, trainer.loader.batches
+    assert isinstance(batches, TrainBatches)
     part = batches.batch_size // batches.world
     for i, fault in mine:
         if fault.what == "raise":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -17,6 +18,7 @@ from slowfast.data.core_time import core_seconds
 from slowfast.data.readers.video_error import VideoError
 from slowfast.data.record import Record, Records
 from slowfast.data.samplers import Key
+from slowfast.data.short_cycle import ShapedKey
 from slowfast.randomness import generator_for
 
 
@@ -38,6 +40,7 @@ class ClipDataset(Dataset):
             been is in ``Sample.bad``. Without it the item is a `BadSample`.
         seed: of the choice of the other video.
         verify: raises for a video whose files are not what they were.
+        cycle: what reads the views of item ``(epoch, row, place)``: that of its place.
     """
 
     def __init__(
@@ -48,8 +51,10 @@ class ClipDataset(Dataset):
         substitute: bool = False,
         seed: int = 0,
         verify: Verify = trust,
+        cycle: Sequence[Clips] = (),
     ) -> None:
         self.records, self.clips, self.verify = records, clips, verify
+        self.cycle = tuple(cycle)
         self.substitute, self.seed = substitute, seed
 
     def with_records(self, records: Records) -> ClipDataset:
@@ -80,7 +85,12 @@ class ClipDataset(Dataset):
             error.add_note(f"while reading {record.path} (row {row}, epoch {epoch})")
             raise
 
-    def __getitem__(self, key: Key | int) -> Sample | BadSample:
+    def __getitem__(self, key: Key | ShapedKey | int) -> Sample | BadSample:
+        if isinstance(key, tuple) and len(key) == 3:
+            epoch, row, place = key
+            shaped = copy.copy(self)
+            shaped.clips = self.cycle[place]
+            return shaped[epoch, row]
         epoch, row = key if isinstance(key, tuple) else (0, key)
         try:
             return self.read(row, epoch=epoch)

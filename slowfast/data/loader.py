@@ -17,6 +17,7 @@ from slowfast.data.collate import collate
 from slowfast.data.loader_workers import NotedDataset, WorkerBoard, end_when_asked
 from slowfast.data.readers.video_error import VideoError
 from slowfast.data.samplers import EvalBatches, TrainBatches
+from slowfast.data.short_cycle import ShortCycle
 
 
 class TrainLoader:
@@ -34,7 +35,7 @@ class TrainLoader:
     def __init__(
         self,
         dataset: ClipDataset,
-        batches: TrainBatches,
+        batches: TrainBatches | ShortCycle,
         *,
         num_workers: int = 0,
         prefetch: int = 2,

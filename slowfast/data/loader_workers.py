@@ -75,7 +75,7 @@ class NotedDataset(Dataset):
 
     def __getitem__(self, key: Any) -> Any:
         info = get_worker_info()
-        epoch, row = key if isinstance(key, tuple) else (0, key)
+        epoch, row = key[:2] if isinstance(key, tuple) else (0, key)
         if info is not None:
             self.board.note(info.id, (epoch, row))
         try:

@@ -104,6 +104,18 @@ DrawClip = Callable[[int, float, Generator], Tensor]  # video frames, fps, gener
 
 
 @dataclass(frozen=True)
+class AnyOf:
+    """A rule drawn for each clip, as for random spans of time (1912.00998, Sec. 3.1)."""
+
+    rules: Sequence[DrawClip]
+
+    def __call__(self, video_frames: int, fps: float, generator: Generator) -> Tensor:
+        """As the rules."""
+        chosen = int(torch.randint(len(self.rules), (), generator=generator))
+        return self.rules[chosen](video_frames, fps, generator)
+
+
+@dataclass(frozen=True)
 class ClipSpacing:
     """How far apart the clips of a training sample lie, in frames (2104.14558, Sec. 3.3).
 

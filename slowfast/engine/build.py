@@ -22,8 +22,15 @@ from slowfast.engine.ema import Average, average_from_cfg
 from slowfast.engine.freeze import freeze
 from slowfast.engine.guard import Guard, KeptBuffers
 from slowfast.engine.meters import Means
+from slowfast.engine.multigrid import Phase
 from slowfast.engine.optim import optimizer_from_cfg
-from slowfast.engine.parallel import is_sharded, whole, without_exchange, wrap_model
+from slowfast.engine.parallel import (
+    buffers_of_first,
+    is_sharded,
+    whole,
+    without_exchange,
+    wrap_model,
+)
 from slowfast.engine.saves import Saves, saves_from_cfg
 from slowfast.engine.schedule import Policy, schedule_from_cfg
 from slowfast.engine.step import Stepper
@@ -57,6 +64,7 @@ class Trainer:
     augment: AugmentStage  # of training batches, on the device
     device: torch.device
     class_names: list[str]
+    phase: Phase  # the epochs that it is for
     position: Position = field(default_factory=Position)
     best: dict[str, float] = field(default_factory=dict)  # lowest error so far, by name
     epoch_means: Means = field(default_factory=Means)
@@ -107,12 +115,15 @@ def build_network(cfg: Any, device: torch.device) -> nn.Module:
 
 
 def network_to_evaluate(net: nn.Module, cfg: Any, device: torch.device) -> nn.Module:
-    """`net`, or a whole copy of one that is trained in parts.
+    """`net`, or a whole copy of one that is trained in parts; all ranks call it together.
 
-    Parts are gathered by all ranks together at every forward pass, and ranks have different
-    numbers of videos to evaluate.
+    Running statistics are those of rank 0 everywhere: the ones that are saved. Parts are gathered
+    by all ranks together at every forward pass, and ranks have different numbers of videos to
+    evaluate.
     """
     if not is_sharded(net):
+        for name, value in buffers_of_first(net).items():
+            net.get_buffer(name).copy_(value)
         return net
     state = {name: whole(value) for name, value in net.state_dict().items()}
     copy = build_network(cfg, device)
@@ -179,8 +190,8 @@ def build_trainer(cfg: Any) -> Trainer:
         parallel=cfg.TRAIN.PARALLEL,
         compiled=cfg.MODEL.COMPILE,
         amp_dtype=amp_dtype_from_cfg(cfg, enabled=cfg.TRAIN.MIXED_PRECISION),
-        exchange=compression_from_cfg(cfg),
-        unused=cfg.MODEL.DETACH_FINAL_FC,
+        compression=compression_from_cfg(cfg),
+        detached=cfg.MODEL.DETACH_FINAL_FC,
     )
     shard = {"rank": dist.rank(), "world": dist.world_size()}
     loader = build_loader(cfg, "train", **shard)
@@ -199,5 +210,6 @@ def build_trainer(cfg: Any) -> Trainer:
         augment=augment_stage_from_cfg(cfg),
         device=device,
         class_names=class_names_from_cfg(cfg),
+        phase=Phase(cfg, cfg, 0, cfg.SOLVER.MAX_EPOCH),
         saves=saves_from_cfg(cfg),
     )

@@ -13,6 +13,7 @@ from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import (
 )
 from torch.nn.parallel import DistributedDataParallel
 
+Hook = Callable[..., Any]  # of DDP: (state, bucket) -> a future of the bucket
 LAYOUTS = {4: torch.channels_last, 5: torch.channels_last_3d}
 
 
@@ -20,27 +21,27 @@ def distribute(
     model: nn.Module,
     *,
     device: torch.device,
-    exchange: Callable[..., Any] | None = None,
-    unused: bool = False,
+    compression: Hook | None = None,
+    detached: bool = False,
 ) -> nn.Module:
-    """The model in each of several processes, with gradients averaged over all.
+    """The model in each process, with gradients averaged over all.
 
     Buffers (statistics of plain batch norm) are rank 0's at each forward pass, so that those
     which are saved and evaluated are the same everywhere.
 
     Args:
-        exchange: how gradients travel; None: as they are.
-        unused: whether parameters are learned that the loss does not depend on.
+        compression: what exchanges the gradients of a bucket; None: they travel as they are.
+        detached: some weights take no part in a step, which has to be found out in each.
     """
     wrapped = DistributedDataParallel(
         model,
         device_ids=[device.index] if device.type == "cuda" else None,
         gradient_as_bucket_view=True,
         # A static graph would find these too, but `BucketOrder` cannot make it exact.
-        find_unused_parameters=unused,
+        find_unused_parameters=detached,
     )
-    if exchange is not None:
-        wrapped.register_comm_hook(None, exchange)
+    if compression is not None:
+        wrapped.register_comm_hook(None, compression)
     for parameter in model.parameters():
         if parameter.requires_grad and _has_both_layouts(parameter):
             parameter.register_hook(_with_strides(parameter.stride()))
@@ -73,7 +74,7 @@ class BucketOrder:
         self._known = True
 
 
-def compression_from_cfg(cfg: Any) -> Callable[..., Any] | None:
+def compression_from_cfg(cfg: Any) -> Hook | None:
     """How gradients travel for ``MODEL.FP16_ALLREDUCE``; None: as they are."""
     if not cfg.MODEL.FP16_ALLREDUCE:
         return None

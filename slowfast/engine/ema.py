@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
+from slowfast.engine.checkpoint.sub_bn import fit_sub_bn
+from slowfast.engine.parallel import buffers_of_first, is_sharded
 from slowfast.ops.sub_batchnorm import aggregate_statistics
 
 
@@ -83,17 +85,29 @@ class Ema:
     def state(self) -> dict[str, Any]:
         self._mean.train()
         aggregate_statistics(self._mean)
-        return {"updates": self.updates, "model_state": self._mean.state_dict()}
+        # Running statistics differ between ranks; those of rank 0 count, as for the source.
+        state = {**self._mean.state_dict(), **buffers_of_first(self._mean)}
+        return {"updates": self.updates, "model_state": state}
 
     def load(self, state: Mapping[str, Any]) -> None:
         """Go on from a saved state of the same network; nothing if there is none."""
         if state:
-            self._mean.load_state_dict(state["model_state"])
+            fitted = fit_sub_bn(state["model_state"], self._mean.state_dict())
+            self._mean.load_state_dict(fitted)
             self.updates = int(state["updates"])
 
 
 def average_from_cfg(net: nn.Module, cfg: Any) -> Average:
-    """What ``EMA`` asks for."""
+    """What ``EMA`` asks for.
+
+    Raises:
+        ValueError: the network is trained in parts.
+    """
+    if cfg.EMA.ENABLE and is_sharded(net):
+        raise ValueError(
+            "EMA.ENABLE is True and TRAIN.PARALLEL is 'fsdp': parts of a network are not averaged; "
+            "set TRAIN.PARALLEL 'ddp', or EMA.ENABLE False"
+        )
     return Ema(net, decay=cfg.EMA.DECAY) if cfg.EMA.ENABLE else NoAverage(net)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import Any
 
+from slowfast import dist
 from slowfast.config import with_values
 from slowfast.config.check import check_across_sections
 
@@ -45,10 +46,12 @@ class Phase:
     """Epochs ``first`` to ``last`` - 1, trained with one config.
 
     Args:
+        recipe: what the user asked for, which checkpoints carry.
         visits: evaluations and checkpoints in it, roughly; 0: as the periods of the config say.
     """
 
     cfg: Any
+    recipe: Any
     first: int
     last: int
     visits: int = 0
@@ -69,20 +72,28 @@ def phases(cfg: Any) -> list[Phase]:
     """
     multigrid = cfg.MULTIGRID
     if not (multigrid.LONG_CYCLE or multigrid.SHORT_CYCLE):
-        return [Phase(cfg, 0, cfg.SOLVER.MAX_EPOCH)]
+        return [Phase(cfg, cfg, 0, cfg.SOLVER.MAX_EPOCH)]
     recipe = with_values(cfg, _defaults(cfg))
     if not multigrid.LONG_CYCLE:
-        return [Phase(recipe, 0, cfg.SOLVER.MAX_EPOCH)]
+        return [Phase(recipe, cfg, 0, cfg.SOLVER.MAX_EPOCH)]
     stages = long_cycle(cfg)
     rates = _rates(cfg, stages)
     firsts = [0, *(stage.end for stage in stages)]
     found = []
     changed = recipe  # what a stage leaves unsaid stays as the one before had it
     for first, stage in zip(firsts, stages, strict=False):
+        if first == stage.end:
+            continue  # too short a training for this shape
         changed = with_values(changed, {**rates, **_shape_values(cfg, stage.shape)})
         check_across_sections(changed)
-        found.append(Phase(changed, first, stage.end, multigrid.EVAL_FREQ))
+        found.append(Phase(changed, cfg, first, stage.end, multigrid.EVAL_FREQ))
     return found
+
+
+def phase_index(plan: Sequence[Phase], *, epoch: int, batch: int) -> int:
+    """The phase that was under way, or has just ended, after so many epochs and batches."""
+    under_way = epoch if batch or not epoch else epoch - 1
+    return next((i for i, p in enumerate(plan) if under_way < p.last), len(plan) - 1)
 
 
 def long_cycle(cfg: Any) -> list[Stage]:
@@ -122,22 +133,6 @@ def long_cycle(cfg: Any) -> list[Stage]:
     ]
 
 
-def short_cycle(batch: int, crop: int, full_crop: int, factors: Sequence[float]) -> list[int]:
-    """Batches of the short cycle (Sec. 3.2): as many pixels with each crop, the full one last.
-
-    Args:
-        batch, crop: clips of a step at the crop of the long cycle, pixels.
-        full_crop: the recipe's, which `factors` are of.
-    """
-    ratios = [round((crop / (factor * full_crop)) ** 2) for factor in factors]
-    return [*(batch * max(ratio, 1) for ratio in ratios), batch]
-
-
-def short_crops(full_crop: int, factors: Sequence[float]) -> list[int]:
-    """Sides of the crops that the short cycle has besides that of the long cycle, pixels."""
-    return [round(full_crop * factor) for factor in factors]
-
-
 def _shape(cfg: Any, frames: float, crop: float) -> Shape:
     """The shape of LONG_CYCLE_FACTORS with as many pixels in a step as the recipe's."""
     data = cfg.DATA
@@ -164,22 +159,27 @@ def _rates(cfg: Any, stages: Sequence[Stage]) -> dict[str, Any]:
     starts = [0, *(stage.end for stage in stages)]
     before, end = starts[-2:]
     factors = [cfg.SOLVER.LRS[stage.step] * stage.shape.batch for stage in stages]
+    steps = [*starts[:-1], (before + end) // 2]
+    rates = [*factors[:-1], factors[-2], factors[-1]]
+    # In a short training some last for no epoch at all.
+    kept = [i for i, (step, after) in enumerate(pairwise([*steps, end])) if step < after]
     return {
-        "SOLVER.STEPS": [*starts[:-1], (before + end) // 2],
-        "SOLVER.LRS": [*factors[:-1], factors[-2], factors[-1]],
+        "SOLVER.STEPS": [steps[i] for i in kept],
+        "SOLVER.LRS": [rates[i] for i in kept],
         "SOLVER.MAX_EPOCH": end,
     }
 
 
 def _shape_values(cfg: Any, shape: Shape) -> dict[str, Any]:
     batch = cfg.TRAIN.BATCH_SIZE * shape.batch
+    processes = dist.local_world_size(before=max(cfg.NUM_GPUS, 1))
     return {
         "TRAIN.BATCH_SIZE": batch,
         "DATA.NUM_FRAMES": shape.frames,
         "DATA.TRAIN_CROP_SIZE": shape.crop,
         "MULTIGRID.LONG_CYCLE_SAMPLING_RATE": cfg.DATA.SAMPLING_RATE
         * (cfg.DATA.NUM_FRAMES // shape.frames),
-        **_norm_values(batch / max(cfg.NUM_GPUS, 1), cfg.MULTIGRID.BN_BASE_SIZE),
+        **_norm_values(batch / processes, cfg.MULTIGRID.BN_BASE_SIZE),
     }
 
 

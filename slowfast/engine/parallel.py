@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from slowfast import dist
-from slowfast.engine.ddp import distribute
+from slowfast.engine.ddp import Hook, distribute
 from slowfast.models.mvit import MViT
 from slowfast.models.rev_mvit import ReversibleBlocks
 
@@ -24,15 +24,15 @@ def wrap_model(
     parallel: str = "ddp",
     compiled: bool = False,
     amp_dtype: torch.dtype | None = None,
-    exchange: Callable[..., Any] | None = None,
-    unused: bool = False,
+    compression: Hook | None = None,
+    detached: bool = False,
 ) -> nn.Module:
     """What training calls: `net`, compiled and distributed; `net` keeps its names.
 
     Args:
         parallel: "ddp" or "fsdp" (TRAIN.PARALLEL); the same thing for a single process.
         amp_dtype: of the forward pass; FSDP gathers the parameters in it.
-        exchange, unused: of `distribute`, for "ddp".
+        compression, detached: as `ddp.distribute`.
 
     Raises:
         ValueError: the network cannot be trained in parts.
@@ -42,7 +42,7 @@ def wrap_model(
         shard(net, device=device, amp_dtype=amp_dtype)
     model: nn.Module = torch.compile(net) if compiled else net  # type: ignore[assignment]
     if shared and parallel == "ddp":
-        return distribute(model, device=device, exchange=exchange, unused=unused)
+        return distribute(model, device=device, compression=compression, detached=detached)
     return model
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,11 @@ from slowfast.engine.checkpoint.state import (
     best_path,
     checkpoint_path,
     newest_whole,
+    position_of,
     read_checkpoint,
     remove_steps_before,
 )
+from slowfast.engine.multigrid import Phase, phase_index
 from slowfast.engine.training_state import global_batch, load_optimizer, parts_of, state_of
 from slowfast.log import LOGGER
 
@@ -69,7 +72,7 @@ def resume(trainer: Trainer, cfg: Any) -> bool:
     if own is not None:
         content = _read_own(trainer, own)
         _load_all(trainer, cfg, content, source=str(own))
-        _warn_of_changes(content, cfg, source=str(own))
+        _warn_of_changes(content, trainer.phase.recipe, source=str(own))
     elif cfg.TRAIN.CHECKPOINT_FILE_PATH:
         source = cfg.TRAIN.CHECKPOINT_FILE_PATH
         content = read_checkpoint(source, caffe2=cfg.TRAIN.CHECKPOINT_TYPE == "caffe2")
@@ -80,6 +83,26 @@ def resume(trainer: Trainer, cfg: Any) -> bool:
             _load_all(trainer, cfg, content, source=source)
             _check_something_is_left(trainer, cfg, source=source)
     return own is not None
+
+
+def first_phase(plan: Sequence[Phase], cfg: Any) -> int:
+    """The phase of the checkpoint that this run goes on from; the first one without any.
+
+    At the end of a phase it is the one that has ended: what follows it is done again, exactly.
+    """
+    own = None
+    if len(plan) > 1 and cfg.TRAIN.AUTO_RESUME and dist.is_main():
+        own = newest_whole(cfg.OUTPUT_DIR, task=cfg.TASK)
+    own = dist.broadcast_object(own)
+    if own is None:
+        return 0
+    epoch, batch = position_of(own)
+    return phase_index(plan, epoch=epoch, batch=batch)
+
+
+def carry_over(before: Trainer, after: Trainer, cfg: Any) -> None:
+    """Go on in the next phase with all that the one before has learned, as after a resume."""
+    _load_all(after, cfg, state_of(before, cfg), source="the phase before")
 
 
 def _check_something_is_left(trainer: Trainer, cfg: Any, *, source: str) -> None:
@@ -141,7 +164,7 @@ def _position(
     source: str,
 ) -> Position:
     """Where to go on; with another global batch, after as many videos of the epoch."""
-    now = global_batch(cfg)
+    now = global_batch(trainer.phase.recipe)
     before = ours.get("global_batch", now)
     epoch, batch = position["epoch"], position["batch"]
     if before != now:

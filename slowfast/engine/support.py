@@ -14,7 +14,6 @@ _NEUTRAL: dict[str, Any] = {
     "DATA.MULTI_LABEL": False,
     "DEMO.ENABLE": False,
     "MASK.ENABLE": False,
-    "MULTIGRID.LONG_CYCLE": False,
     "TENSORBOARD.CATEGORIES_PATH": "",
     "TENSORBOARD.MODEL_VIS.ENABLE": False,
     "TENSORBOARD.PREDICTIONS_PATH": "",

@@ -17,11 +17,12 @@ from slowfast.engine.build import Trainer, build_trainer
 from slowfast.engine.guard import Explosion, KeptBuffers, NonFinite
 from slowfast.engine.journal import Journal
 from slowfast.engine.meters import Clock, Progress, Speed
+from slowfast.engine.multigrid import Phase, phases
 from slowfast.engine.nonfinite import explain, note_skipped
 from slowfast.engine.precise_bn import precise_bn
 from slowfast.engine.profile import log_model_info
 from slowfast.engine.record import open_run, record_data
-from slowfast.engine.resume import resume, save
+from slowfast.engine.resume import carry_over, first_phase, resume, save
 from slowfast.engine.step_size import log_step
 from slowfast.engine.stop import (
     Interrupted,
@@ -53,38 +54,73 @@ def train(cfg: Any, *, build: Callable[[Any], Trainer] = build_trainer) -> None:
     refuse_unsupported(cfg)
     clips_per_process(cfg, "TRAIN")  # raises if a step cannot be shared evenly
     journal = open_run(cfg)
+    bad = BadSampleLog(cfg.OUTPUT_DIR, max_fraction=cfg.DATA.MAX_BAD_FRACTION, rank=dist.rank())
+    plan = phases(cfg)
+    trainer: Trainer | None = None
     with StopSignal() as stop:
-        trainer = build(cfg)
-        trainer.stepper.guard.asked = lambda: stop.asked
-        with attended(trainer.loader, trainer.val_loader), trainer.saves:
-            _train(trainer, cfg, journal, stop)
+        for phase in plan[first_phase(plan, cfg) :]:
+            trainer, missed = _begin(phase, trainer, cfg, journal, bad, stop, build=build)
+            _train_phase(trainer, phase.cfg, journal, bad, stop, missed=missed)
     journal.close()
 
 
-def _train(trainer: Trainer, cfg: Any, journal: Journal, stop: StopSignal) -> None:
+def _begin(
+    phase: Phase,
+    before: Trainer | None,
+    cfg: Any,
+    journal: Journal,
+    bad: BadSampleLog,
+    stop: StopSignal,
+    *,
+    build: Callable[[Any], Trainer],
+) -> tuple[Trainer, bool]:
+    """The trainer of a phase, which goes on from the one before it or from a checkpoint.
+
+    Returns:
+        And whether the run ended between an epoch and its evaluation.
+    """
+    trainer = build(phase.cfg)
+    trainer.phase = phase
+    trainer.stepper.guard.asked = lambda: stop.asked
+    log_step(trainer.loader.batches.batch_size, phase.cfg)
+    if before is not None:
+        carry_over(before, trainer, phase.cfg)
+        return trainer, False
     record_data(cfg, {"train": trainer.loader.dataset.records})
     if trainer.val_loader is not None:
         record_data(cfg, {"val": trainer.val_loader.dataset.records})
-    bad = BadSampleLog(cfg.OUTPUT_DIR, max_fraction=cfg.DATA.MAX_BAD_FRACTION, rank=dist.rank())
     if cfg.LOG_MODEL_INFO and dist.is_main():
         log_model_info(trainer.net, cfg)
-    log_step(trainer.loader.batches.batch_size, cfg)
-    try:
-        if _take_up(trainer, cfg, journal, bad):
-            validate(trainer, cfg, journal, bad, stop, epoch=trainer.position.epoch - 1)
-        _train_epochs(trainer, cfg, journal, bad, stop)
-    except (NonFinite, Explosion) as error:
-        raise explain(error, trainer.position, cfg) from error
+    return trainer, _take_up(trainer, phase.cfg, journal, bad)
+
+
+def _train_phase(
+    trainer: Trainer,
+    cfg: Any,
+    journal: Journal,
+    bad: BadSampleLog,
+    stop: StopSignal,
+    *,
+    missed: bool,
+) -> None:
+    with attended(trainer.loader, trainer.val_loader), trainer.saves:
+        try:
+            if missed:
+                validate(trainer, cfg, journal, bad, stop, epoch=trainer.position.epoch - 1)
+            _train_epochs(trainer, cfg, journal, bad, stop)
+        except (NonFinite, Explosion) as error:
+            raise explain(error, trainer.position, cfg) from error
 
 
 def _train_epochs(
     trainer: Trainer, cfg: Any, journal: Journal, bad: BadSampleLog, stop: StopSignal
 ) -> None:
-    for epoch in range(trainer.position.epoch, cfg.SOLVER.MAX_EPOCH):
+    is_due = trainer.phase.is_due
+    for epoch in range(trainer.position.epoch, trainer.phase.last):
         train_epoch(trainer, cfg, journal, bad, stop, epoch=epoch)
-        if is_due(epoch, cfg.TRAIN.CHECKPOINT_PERIOD, cfg):
+        if is_due(epoch, cfg.TRAIN.CHECKPOINT_PERIOD):
             save(trainer, cfg)
-        if is_due(epoch, cfg.TRAIN.EVAL_PERIOD, cfg):
+        if is_due(epoch, cfg.TRAIN.EVAL_PERIOD):
             validate(trainer, cfg, journal, bad, stop, epoch=epoch)
         if number := agree_to_stop(stop, trainer.device):
             raise Interrupted(number, save(trainer, cfg))
@@ -100,7 +136,9 @@ def _take_up(trainer: Trainer, cfg: Any, journal: Journal, bad: BadSampleLog) ->
     if not continued:
         return False
     trainer.best |= best_so_far(journal)
-    due = at.batch == 0 and at.epoch > 0 and is_due(at.epoch - 1, cfg.TRAIN.EVAL_PERIOD, cfg)
+    due = (
+        at.batch == 0 and at.epoch > 0 and trainer.phase.is_due(at.epoch - 1, cfg.TRAIN.EVAL_PERIOD)
+    )
     return due and not is_evaluated(journal, at.epoch)
 
 
@@ -154,7 +192,7 @@ def train_epoch(
     _settle(trainer, cfg, journal)
     speed = Speed.between(started, clock.snapshot())
     if cfg.BN.USE_PRECISE_STATS and any(
-        is_due(epoch, period, cfg)
+        trainer.phase.is_due(epoch, period)
         for period in (cfg.TRAIN.CHECKPOINT_PERIOD, cfg.TRAIN.EVAL_PERIOD)
     ):
         _precise_bn(trainer, cfg, stop, epoch=epoch)
@@ -220,8 +258,3 @@ def _precise_bn(trainer: Trainer, cfg: Any, stop: StopSignal, *, epoch: int) -> 
     except PassCutShort:
         kept.restore(torch.ones((), dtype=torch.bool, device=trainer.device))
         raise Interrupted(vote.number, save(trainer, cfg)) from None
-
-
-def is_due(epoch: int, period: int, cfg: Any) -> bool:
-    """Every ``period`` epochs, and after the last one."""
-    return (epoch + 1) % max(period, 1) == 0 or epoch + 1 == cfg.SOLVER.MAX_EPOCH

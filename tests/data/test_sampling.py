@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from slowfast.data.sampling import (
+    AnyOf,
     ClipSpacing,
     RandomClip,
     UniformClips,
@@ -131,3 +132,13 @@ def test_a_video_too_short_for_the_distance_gives_the_nearest() -> None:
     clips = ClipSpacing(low=100)(RandomClip(8, 2), 40, 30.0, generators)
     first, second = sorted((int(c[0]), int(c[-1])) for c in clips)
     assert second[0] - first[1] >= 7
+
+
+def test_one_of_several_rules_is_drawn_for_each_clip() -> None:
+    rule = AnyOf([RandomClip(4, rate) for rate in (1, 2, 3)])
+    spans = {
+        int(clip[-1] - clip[0])
+        for seed in range(40)
+        for clip in [rule(100, 30.0, generator_for("any", seed))]
+    }
+    assert spans == {3, 7, 11}

@@ -7,17 +7,35 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from slowfast.config import get_cfg, load_cfg, with_values
-from slowfast.engine.multigrid import Phase, long_cycle, phases, short_crops, short_cycle
+from slowfast.data.batch import Batch
+from slowfast.data.short_cycle import short_batches, short_crops
+from slowfast.engine.checkpoint.state import checkpoint_path, read_checkpoint
+from slowfast.engine.multigrid import Phase, long_cycle, phase_index, phases
 from slowfast.engine.schedule import schedule_from_cfg
+from slowfast.engine.step import Stepper
+from slowfast.engine.train import train
 
 ROOT = Path(__file__).parents[2]
+MOTIONS = ROOT / "configs" / "Motions" / "SLOWFAST_TINY.yaml"
 CONTRACT = json.loads((ROOT / "tests" / "parity" / "schedules.json").read_text())["multigrid"]
 
 
 def recipe(name: str, *overrides: Any) -> Any:
     return load_cfg(ROOT / "configs" / f"{name}.yaml", overrides)
+
+
+def assert_equal(a: Any, b: Any) -> None:
+    if isinstance(a, dict):
+        assert a.keys() == b.keys()
+        for key in a:
+            assert_equal(a[key], b[key])
+    elif isinstance(a, torch.Tensor):
+        assert torch.equal(a, b)
+    else:
+        assert a == b
 
 
 def phase_of(plan: list[Phase], epoch: int) -> Phase:
@@ -57,7 +75,7 @@ def test_the_published_epochs(name: str) -> None:
         assert norm == row[6:9], f"epoch {epoch}"
         each, factors = cfg.TRAIN.BATCH_SIZE // cfg.NUM_GPUS, cfg.MULTIGRID.SHORT_CYCLE_FACTORS
         crop, full = cfg.DATA.TRAIN_CROP_SIZE, cfg.MULTIGRID.DEFAULT_S
-        assert short_cycle(each, crop, full, factors) == row[9]
+        assert short_batches(each, crop, full, factors) == row[9]
         assert schedule_from_cfg(cfg)(epoch) == pytest.approx(row[10], rel=1e-6)
         assert phase.is_due(epoch, cfg.TRAIN.EVAL_PERIOD) is row[11]
         assert phase.is_due(epoch, cfg.TRAIN.CHECKPOINT_PERIOD) is row[12]
@@ -116,3 +134,69 @@ def test_a_cosine_has_no_steps_to_divide() -> None:
         ValueError, match=r"LONG_CYCLE is for .* SOLVER\.LR_POLICY is 'cosine'; set"
     ):
         phases(cfg)
+
+
+def test_a_run_goes_on_in_the_phase_that_saved() -> None:
+    plan = phases(recipe("Charades/SLOWFAST_16x8_R50_multigrid"))
+    at = [(0, 0), (0, 5), (31, 0), (31, 1), (32, 0), (86, 0)]
+    assert [phase_index(plan, epoch=e, batch=b) for e, b in at] == [0, 0, 0, 1, 1, 8]
+
+
+SMALL = {
+    "BN.USE_PRECISE_STATS": True,
+    "BN.NUM_BATCHES_PRECISE": 2,
+    "EMA.ENABLE": True,
+    "EMA.DECAY": 0.5,
+    "MULTIGRID.BN_BASE_SIZE": 2,
+    "MULTIGRID.EPOCH_FACTOR": 1.0,
+    "MULTIGRID.LONG_CYCLE": True,
+    "MULTIGRID.LONG_CYCLE_FACTORS": [[0.5, 1.0], [1.0, 1.0]],
+    "MULTIGRID.SHORT_CYCLE": True,
+    "SOLVER.LR_POLICY": "steps_with_relative_lrs",
+    "SOLVER.LRS": [1.0, 0.1],
+    "SOLVER.MAX_EPOCH": 4,
+    "SOLVER.OPTIMIZING_METHOD": "sgd",
+    "SOLVER.BASE_LR": 0.01,
+    "SOLVER.STEPS": [0, 3],
+    "TRAIN.BATCH_SIZE": 2,
+    "TRAIN.CHECKPOINT_PERIOD_STEPS": 2,
+}
+
+
+@pytest.mark.slow
+def test_broken_off_in_the_second_phase_and_continued_it_ends_alike(
+    tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Phases of 8 and of 16 frames, each with three crops; batch norm in parts, then plain."""
+    options = [*tiny, *[str(part) for pair in SMALL.items() for part in pair]]
+    spans = [(p.last, p.cfg.BN.NORM_TYPE) for p in phases(load_cfg(MOTIONS, options))]
+    assert spans == [(2, "sub_batchnorm"), (3, "batchnorm"), (4, "batchnorm")]
+    real, seen = Stepper.__call__, []
+
+    def step(self: Stepper, batch: Batch, *args: Any, **kwargs: Any) -> Any:
+        if len(seen) == fail_at:
+            raise RuntimeError("the power failed")
+        seen.append(tuple(batch.clips.shape[:3]))
+        return real(self, batch, *args, **kwargs)
+
+    monkeypatch.setattr(Stepper, "__call__", step)
+    fail_at = -1
+    train(load_cfg(MOTIONS, [*options, "OUTPUT_DIR", str(tmp_path / "whole")]))
+    shapes = list(seen)
+    assert shapes[:3] == [(16, 8, 16), (8, 8, 23), (16, 8, 16)]
+    assert set(shapes[-5:]) == {(8, 16, 16), (4, 16, 23), (2, 16, 32)}
+
+    seen, fail_at = [], 8
+    with pytest.raises(RuntimeError, match="the power failed"):
+        train(load_cfg(MOTIONS, options))
+    seen, fail_at = [], -1
+    train(load_cfg(MOTIONS, options))
+    assert seen == shapes[len(shapes) - len(seen) :]
+    whole, resumed = (
+        read_checkpoint(checkpoint_path(tmp_path / name, 4)) for name in ("whole", "run")
+    )
+    for part in ("model_state", "optimizer_state"):
+        assert_equal(whole[part], resumed[part])
+    assert_equal(whole["slowfast"]["ema_state"], resumed["slowfast"]["ema_state"])
+    assert whole["cfg"] == resumed["cfg"].replace("/run\n", "/whole\n")
+    assert "NUM_FRAMES: 16" in whole["cfg"]  # the recipe, not the phase

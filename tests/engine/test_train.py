@@ -133,7 +133,7 @@ def test_sigterm_from_outside_ends_the_command(tiny: list[str], tmp_path: Path) 
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("MULTIGRID.LONG_CYCLE", "True", r"MULTIGRID\.LONG_CYCLE is True"),
+        ("MULTIGRID.LONG_CYCLE", "True", r"MULTIGRID\.LONG_CYCLE is for learning rates in steps"),
         ("DATA.MULTI_LABEL", "True", r"DATA\.MULTI_LABEL is True, which this version cannot do"),
         ("NUM_GPUS", "64", r"NUM_GPUS is 64, but PyTorch finds \d+ CUDA device"),
         ("MODEL.LOSS_FUNC", "contrastive_loss", r"MODEL\.LOSS_FUNC is 'contrastive_loss'"),

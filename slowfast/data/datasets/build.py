@@ -15,13 +15,14 @@ from slowfast.data.datasets.catalog import (
     dataset_kind_from_cfg,
 )
 from slowfast.data.datasets.label_names import own_names_from_cfg
-from slowfast.data.datasets.views_from_cfg import clips_from_cfg
+from slowfast.data.datasets.views_from_cfg import clips_from_cfg, cycle_from_cfg
 from slowfast.data.loader import EvalLoader, TrainLoader
 from slowfast.data.manifest import Manifest
 from slowfast.data.quarantine import FILE_NAME as QUARANTINE_FILE
 from slowfast.data.quarantine import leave_out, read_quarantine
 from slowfast.data.record import Records
 from slowfast.data.samplers import EvalBatches, TrainBatches
+from slowfast.data.short_cycle import ShortCycle, short_batches
 from slowfast.data.transforms.device import InputStage
 from slowfast.data.workers import prefetch_count, worker_count
 from slowfast.log import LOGGER
@@ -33,8 +34,6 @@ _NEUTRAL: dict[str, Any] = {
     "DATA.DUMMY_LOAD": False,
     "DATA.IN22K_TRAINVAL": False,
     "DATA.IN22k_VAL_IN1K": "",
-    "MULTIGRID.LONG_CYCLE_SAMPLING_RATE": 0,
-    "MULTIGRID.SHORT_CYCLE": False,
 }
 
 
@@ -109,7 +108,12 @@ def dataset_from_cfg(
     _refuse_unsupported(cfg)
     substitute = split == "train" and cfg.DATA.ON_BAD_SAMPLE == "substitute"
     return ClipDataset(
-        records, clips_from_cfg(cfg, split), substitute=substitute, seed=cfg.RNG_SEED, verify=verify
+        records,
+        clips_from_cfg(cfg, split),
+        substitute=substitute,
+        seed=cfg.RNG_SEED,
+        verify=verify,
+        cycle=cycle_from_cfg(cfg) if split == "train" else (),
     )
 
 
@@ -168,11 +172,22 @@ def build_loader(
             seed=cfg.RNG_SEED,
             chunk=cfg.DATA.LOADER_CHUNK_SIZE,
         )
-        return TrainLoader(dataset, batches, **options)
+        return TrainLoader(dataset, _cycled_from_cfg(cfg, batches), **options)
     one_by_one = split == "test"
     size = 1 if one_by_one else share
     shard = EvalBatches(len(dataset), size, rank=rank, world=world)
     return EvalLoader(dataset, shard, one_by_one=one_by_one, **options)
+
+
+def _cycled_from_cfg(cfg: Any, batches: TrainBatches) -> TrainBatches | ShortCycle:
+    """The batches, or those of the short cycle of multigrid in their place."""
+    multigrid, crop = cfg.MULTIGRID, cfg.DATA.TRAIN_CROP_SIZE
+    if not multigrid.SHORT_CYCLE:
+        return batches
+    part = batches.batch_size // batches.world
+    full = multigrid.DEFAULT_S or crop
+    sizes = short_batches(part, crop, full, multigrid.SHORT_CYCLE_FACTORS)
+    return ShortCycle(batches, [size * batches.world for size in sizes])
 
 
 def workers_from_cfg(cfg: Any) -> int:

@@ -29,7 +29,7 @@ from slowfast.data.frame_sampling import (
     UniformStrides,
 )
 from slowfast.data.record import Records
-from slowfast.data.sampling import DrawClip, RandomClip, UniformClips
+from slowfast.data.sampling import AnyOf, DrawClip, RandomClip, UniformClips
 
 
 @dataclass(frozen=True)
@@ -147,14 +147,19 @@ def random_sampler_from_cfg(cfg: Any, split: str) -> DrawClip:
     kind = dataset_kind_from_cfg(cfg, split)
     if kind.sampling == "segments":
         return FrameOfSegments(data.NUM_FRAMES, random=train)
-    if kind.sampling == "strides":
-        return RandomStrides(data.NUM_FRAMES, data.SAMPLING_RATE)
-    return RandomClip(
-        data.NUM_FRAMES,
-        data.SAMPLING_RATE,
-        target_fps=data.TARGET_FPS,
-        jitter_fps=data.TRAIN_JITTER_FPS if train else 0.0,
-    )
+
+    def rule(rate: int) -> DrawClip:
+        if kind.sampling == "strides":
+            return RandomStrides(data.NUM_FRAMES, rate)
+        jitter = data.TRAIN_JITTER_FPS if train else 0.0
+        return RandomClip(data.NUM_FRAMES, rate, target_fps=data.TARGET_FPS, jitter_fps=jitter)
+
+    low, high = data.SAMPLING_RATE, max(cfg.MULTIGRID.LONG_CYCLE_SAMPLING_RATE, data.SAMPLING_RATE)
+    if low == high:
+        return rule(low)
+    # A phase of multigrid with fewer frames than the recipe: clips of any span up to that of the
+    # recipe, and to judge the network, of that one.
+    return AnyOf([rule(rate) for rate in range(low, high + 1)]) if train else rule(high)
 
 
 def bgr_from_cfg(cfg: Any) -> bool:

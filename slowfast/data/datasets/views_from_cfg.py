@@ -24,6 +24,7 @@ from slowfast.data.picture_views import PictureViews
 from slowfast.data.pixels import MakeStore, RgbStore, StrictStore, YuvStore
 from slowfast.data.readers.build import open_source_from_cfg
 from slowfast.data.sampling import ClipSpacing
+from slowfast.data.short_cycle import short_crops
 from slowfast.data.transforms.box_plan import CentralCrop, WholeFrame
 from slowfast.data.transforms.spatial import RandomAreaCrop, RandomShortSideCrop
 from slowfast.data.view import all_views
@@ -48,14 +49,33 @@ def clips_from_cfg(cfg: Any, split: str) -> Clips:
     return masked_views_from_cfg(cfg, clips) if split == "train" else clips
 
 
-def random_views_from_cfg(cfg: Any, split: str) -> Clips:
+def cycle_from_cfg(cfg: Any) -> list[Clips]:
+    """Clips of each place in the short cycle of multigrid; none without one.
+
+    Raises:
+        ValueError: the data set has no random clips of videos.
+    """
+    multigrid = cfg.MULTIGRID
+    if not multigrid.SHORT_CYCLE:
+        return []
+    if dataset_kind_from_cfg(cfg, "train").sampling in ("keyframes", "picture"):
+        raise ValueError(
+            "MULTIGRID.SHORT_CYCLE is for clips of videos, but TRAIN.DATASET is "
+            f"{cfg.TRAIN.DATASET!r}; set it to False"
+        )
+    full = multigrid.DEFAULT_S or cfg.DATA.TRAIN_CROP_SIZE
+    sizes = [*short_crops(full, multigrid.SHORT_CYCLE_FACTORS), cfg.DATA.TRAIN_CROP_SIZE]
+    return [random_views_from_cfg(cfg, "train", crop_size=size) for size in sizes]
+
+
+def random_views_from_cfg(cfg: Any, split: str, *, crop_size: int = 0) -> Clips:
     data, train = cfg.DATA, split == "train"
     crops = data.TRAIN_CROP_NUM_SPATIAL * samples_of_a_clip_from_cfg(cfg)
     views = RandomViews(
         open_source=open_source_from_cfg(cfg),
         views=all_views(data.TRAIN_CROP_NUM_TEMPORAL, crops) if train else all_views(1, 1),
         sampler=random_sampler_from_cfg(cfg, split),
-        crop=crop_from_cfg(cfg, split),
+        crop=crop_from_cfg(cfg, split, size=crop_size),
         seed=cfg.RNG_SEED,
         split=split,
         spacing=ClipSpacing(cfg.CONTRASTIVE.DELTA_CLIPS_MIN, cfg.CONTRASTIVE.DELTA_CLIPS_MAX),
@@ -112,9 +132,14 @@ def store_from_cfg(cfg: Any) -> MakeStore:
     return YuvStore if cfg.DATA.PIXELS == "yuv" else RgbStore
 
 
-def crop_from_cfg(cfg: Any, split: str) -> CropRule:
-    """The random crop of train; val never takes the relative one, as in the public code."""
+def crop_from_cfg(cfg: Any, split: str, *, size: int = 0) -> CropRule:
+    """The random crop of train; val never takes the relative one, as in the public code.
+
+    Args:
+        size: of the crop, pixels; 0: DATA.TRAIN_CROP_SIZE.
+    """
     data = cfg.DATA
+    size = size or data.TRAIN_CROP_SIZE
     area, aspect = data.TRAIN_JITTER_SCALES_RELATIVE, data.TRAIN_JITTER_ASPECT_RELATIVE
     if split == "train" and (area or aspect):
         if not (area and aspect):
@@ -122,18 +147,18 @@ def crop_from_cfg(cfg: Any, split: str) -> CropRule:
                 "DATA.TRAIN_JITTER_SCALES_RELATIVE and DATA.TRAIN_JITTER_ASPECT_RELATIVE go "
                 f"together, got {area} and {aspect}; set both or neither"
             )
-        return RandomAreaCrop(
-            tuple(area), tuple(aspect), data.TRAIN_CROP_SIZE, flip=data.RANDOM_FLIP
-        )
+        return RandomAreaCrop(tuple(area), tuple(aspect), size, flip=data.RANDOM_FLIP)
     low, high = data.TRAIN_JITTER_SCALES
-    if low < data.TRAIN_CROP_SIZE:
+    if cfg.MULTIGRID.DEFAULT_S:  # small crops of multigrid show as much of a frame as large ones
+        low = round(low * size / cfg.MULTIGRID.DEFAULT_S)
+    if low < size:
         raise ValueError(
             f"DATA.TRAIN_JITTER_SCALES begins at {low}, below DATA.TRAIN_CROP_SIZE "
-            f"({data.TRAIN_CROP_SIZE}): a crop of a frame that small is impossible; raise the "
+            f"({size}): a crop of a frame that small is impossible; raise the "
             "first or lower the second"
         )
     return RandomShortSideCrop(
-        low, high, data.TRAIN_CROP_SIZE, flip=data.RANDOM_FLIP, inverse=data.INV_UNIFORM_SAMPLE
+        low, high, size, flip=data.RANDOM_FLIP, inverse=data.INV_UNIFORM_SAMPLE
     )
 
 

@@ -51,6 +51,13 @@ def best_path(output_dir: str | Path, *, task: str = "", kind: str = "pyth") -> 
     return checkpoint_folder(output_dir) / f"{prefix}checkpoint_best{FORMATS[kind]}"
 
 
+def position_of(path: Path) -> tuple[int, int]:
+    """Whole epochs and batches that the name of a checkpoint tells."""
+    match = _NAME.search(path.name)
+    assert match is not None, path
+    return int(match[1]), int(match[2] or 0)
+
+
 def list_checkpoints(output_dir: str | Path, *, task: str = "") -> list[Path]:
     """All checkpoints of a run, the one that is furthest in training first."""
     prefix = f"{task}_" if task else ""

@@ -20,6 +20,7 @@ from slowfast.data.datasets.build import (
     input_stage_from_cfg,
     make_manifest,
 )
+from slowfast.data.datasets.views_from_cfg import cycle_from_cfg
 from slowfast.data.loader import EvalLoader, TrainLoader
 from slowfast.data.readers.video_error import VideoError
 from slowfast.data.record import Record
@@ -148,7 +149,6 @@ def test_channels_are_reversed_on_the_device(configure: Configure) -> None:
     [
         ("DATA.DUMMY_LOAD", True),
         ("DATA.IN22K_TRAINVAL", True),
-        ("MULTIGRID.SHORT_CYCLE", True),
     ],
 )
 def test_what_cannot_be_done_is_refused_by_name(key: str, value: Any, configure: Configure) -> None:
@@ -234,3 +234,31 @@ def test_class_names(configure: Configure, tmp_path: Path) -> None:
     (tmp_path / "other.json").write_text('{"a": 1, "b": 0}')
     with pytest.raises(ValueError, match=r"other.json: expected 3 names .*, found 2"):
         class_names_from_cfg(configure(DATA__CLASS_NAMES_FILE=str(tmp_path / "other.json")))
+
+
+def test_a_phase_of_multigrid_has_small_crops_and_spans_up_to_that_of_the_recipe(
+    configure: Configure,
+) -> None:
+    """Half the frames of the recipe and its full crop: 16, 23 and 32 pixels in turn."""
+    cfg = configure(
+        MULTIGRID__SHORT_CYCLE=True,
+        MULTIGRID__DEFAULT_S=32,
+        MULTIGRID__LONG_CYCLE_SAMPLING_RATE=4,
+        DATA__NUM_FRAMES=4,
+        TRAIN__BATCH_SIZE=1,
+    )
+    loader = build_loader(cfg, "train")
+    clips = [(len(batch), *batch.clips.shape[1:4]) for batch in loader]
+    assert clips[:3] == [(4, 4, 16, 16), (2, 4, 23, 23), (1, 4, 32, 32)]
+    small = loader.dataset.cycle[0].crop
+    assert small == RandomShortSideCrop(20, 48, 16)  # 40 pixels of 32, in proportion
+    rates = [rule.sampling_rate for rule in loader.dataset.clips.sampler.rules]
+    assert rates == [2, 3, 4]
+    assert build_dataset(cfg, "val").clips.sampler.sampling_rate == 4
+    assert build_dataset(cfg, "val").cycle == ()
+
+
+def test_pictures_have_no_short_cycle(configure: Configure) -> None:
+    cfg = configure(MULTIGRID__SHORT_CYCLE=True, TRAIN__DATASET="imagenet")
+    with pytest.raises(ValueError, match=r"SHORT_CYCLE is for clips of videos, but .* 'imagenet'"):
+        cycle_from_cfg(cfg)
