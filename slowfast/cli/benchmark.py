@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import statistics
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,11 +13,13 @@ import torch
 from slowfast.cli.arguments import positive
 from slowfast.cli.benchmark_data import measure_data, print_data
 from slowfast.cli.benchmark_networks import Case, measure_network, print_networks
+from slowfast.cli.benchmark_processes import measure_processes, print_processes
+from slowfast.cli.benchmark_startup import measure_startup, print_startup
+from slowfast.cli.benchmark_train import measure_precisions, measure_sweep, print_sweep
 from slowfast.cli.errors import explain_errors
 from slowfast.cli.machine import this_machine
-from slowfast.config import load_cfg, with_values
-from slowfast.data.batch import Batch
-from slowfast.engine.build import build_network, build_stepper, build_task, device_from_cfg
+from slowfast.config import load_cfg
+from slowfast.engine.build import device_from_cfg
 from slowfast.engine.device import find_device
 from slowfast.models.build import build_model
 from slowfast.models.zoo import create_model
@@ -28,7 +28,9 @@ EXAMPLE = """examples:
   %(prog)s data                          on generated files: 10 s, H.264, raw and prepared
   %(prog)s data --videos DIR --json      on your own files
   %(prog)s model --networks x3d_s --threads 1 --batch 2
-  %(prog)s train --cfg configs/Kinetics/SLOW_8x8_R50.yaml NUM_GPUS 0 TRAIN.BATCH_SIZE 2
+  %(prog)s startup --repeats 5           to the first iteration, beside imports alone
+  %(prog)s train --cfg configs/Motions/SLOWFAST_TINY.yaml NUM_GPUS 0 --processes 1 2
+  %(prog)s train --repeats 5 NUM_GPUS 1 TRAIN.BATCH_SIZE 16     on a GPU: under 9 minutes
 """
 
 NETWORKS = ("slowfast_r50_4x16", "slow_r50_8x8", "x3d_s")
@@ -43,7 +45,7 @@ def main(argv: Sequence[str] | None = None, *, program: str = "slowfast benchmar
     def measure() -> int:
         if args.threads:
             torch.set_num_threads(args.threads)
-        rows = {"data": _data, "model": measure_model, "train": measure_train}[args.what](args)
+        rows = MEASURES[args.what](args)
         machine = this_machine(_device(args))
         if args.json:
             about = {"what": args.what, "torch": torch.__version__, "machine": machine.as_dict()}
@@ -52,8 +54,11 @@ def main(argv: Sequence[str] | None = None, *, program: str = "slowfast benchmar
             print_networks(rows, machine)
         elif args.what == "data":
             print_data(rows, machine)
+        elif args.what == "startup":
+            print_startup(rows)
         else:
-            _print_table(rows)
+            print(machine)
+            _print_train(rows)
         return 0
 
     return explain_errors(program, measure)
@@ -62,6 +67,10 @@ def main(argv: Sequence[str] | None = None, *, program: str = "slowfast benchmar
 def _data(args: argparse.Namespace) -> list[Row]:
     torch.set_num_threads(1)
     return measure_data(_config(args), args.videos, args.repeats)
+
+
+def _startup(args: argparse.Namespace) -> list[Row]:
+    return measure_startup(args.cfg, args.opts, args.repeats)
 
 
 def measure_model(args: argparse.Namespace) -> list[Row]:
@@ -100,34 +109,40 @@ def _networks(args: argparse.Namespace) -> dict[str, torch.nn.Module]:
     return {name: create_model(name, **given) for name in args.networks or NETWORKS}
 
 
-def measure_train(args: argparse.Namespace) -> list[Row]:
-    """One optimizer step on random clips, uint8 in, in float32 and in bfloat16."""
+def _train(args: argparse.Namespace) -> list[Row]:
+    """Precisions; real training by several processes; and on a GPU a sweep at full size."""
     cfg = _config(args)
     device = device_from_cfg(cfg)
-    size, count = cfg.DATA.TRAIN_CROP_SIZE, cfg.TRAIN.BATCH_SIZE // max(cfg.NUM_GPUS, 1)
-    zeros = torch.zeros(count, dtype=torch.int64)
-    clips = torch.randint(0, 256, (count, cfg.DATA.NUM_FRAMES, size, size, 3), dtype=torch.uint8)
-    batch = Batch(clips, zeros, zeros, zeros, ["random"] * count).to(device)
-    rows: list[Row] = []
-    base = None
-    half = {"TRAIN.MIXED_PRECISION": True, "TRAIN.AMP_DTYPE": "bfloat16"}
-    for title, settings in (
-        ("float32", {}),
-        ("bfloat16", half),
-        ("bfloat16, channels last", half | {"MODEL.CHANNELS_LAST": True}),
-    ):
-        mode = with_values(cfg, settings)
-        net = build_network(mode, device)
-        stepper = build_stepper(net, net, build_task(mode), mode, device)
+    rows = measure_precisions(cfg, device, args.repeats)
+    if device.type == "cuda":
+        torch.backends.cudnn.benchmark = True
+        rows += measure_sweep(cfg, device, this_machine(device), args.repeats)
+    numbers = [n for n in args.processes if device.type == "cpu" or n <= cfg.NUM_GPUS]
+    # On a CPU only a small network trains fast enough to be measured, if none is asked for.
+    usual, opts = (None, []) if device.type == "cpu" else (DEFAULT, args.opts)
+    return rows + measure_processes(
+        args.cfg or usual,
+        args.opts if args.cfg else opts,
+        processes=numbers,
+        repeats=min(args.repeats, 3),
+        steps=args.steps,
+    )
 
-        def step(stepper: Any = stepper) -> None:
-            stepper(batch, 1e-3, seed=0)
-            _wait(device)
 
-        seconds = _wall_seconds(step, args.repeats)
-        base = base or seconds
-        rows.append(_row(cfg.MODEL.ARCH, f"step of {count}, {title}", seconds, base, clips=count))
-    return rows
+def _print_train(rows: list[Row]) -> None:
+    _print_table([row for row in rows if "processes" not in row and "share_of_bound" not in row])
+    sweep = [row for row in rows if "share_of_bound" in row]
+    if sweep:
+        print_sweep(sweep)
+    print_processes([row for row in rows if "processes" in row])
+
+
+MEASURES: dict[str, Callable[[argparse.Namespace], list[Row]]] = {
+    "data": _data,
+    "model": measure_model,
+    "train": _train,
+    "startup": _startup,
+}
 
 
 def _config(args: argparse.Namespace) -> Any:
@@ -135,35 +150,6 @@ def _config(args: argparse.Namespace) -> Any:
     if args.cfg is None:
         return load_cfg(DEFAULT, overrides=[*default, *args.opts])
     return load_cfg(args.cfg, overrides=args.opts)
-
-
-def _wall_seconds(action: Callable[[], Any], repeats: int) -> float:
-    return _median(action, repeats, time.perf_counter)
-
-
-def _median(action: Callable[[], Any], repeats: int, clock: Callable[[], float]) -> float:
-    action()  # the first call pays for what is only done once
-    times = []
-    for _ in range(repeats):
-        since = clock()
-        action()
-        times.append(clock() - since)
-    return statistics.median(times)
-
-
-def _wait(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-
-
-def _row(source: str, what: str, seconds: float, base: float, *, clips: int = 1) -> Row:
-    return {
-        "source": source,
-        "what": what,
-        "ms": 1000 * seconds,
-        "ratio": seconds / base,
-        "clips_per_s": clips / seconds,
-    }
 
 
 def _print_table(rows: list[Row]) -> None:
@@ -182,7 +168,7 @@ def parse_args(argv: Sequence[str] | None, program: str) -> argparse.Namespace:
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("what", choices=("data", "model", "train"))
+    parser.add_argument("what", choices=tuple(MEASURES))
     parser.add_argument("--cfg", metavar="YAML", help="settings (default: SlowFast 8x8 R50, CPU)")
     parser.add_argument("--videos", metavar="DIR", help="files to decode (default: generated)")
     parser.add_argument(
@@ -199,6 +185,18 @@ def parse_args(argv: Sequence[str] | None, program: str) -> argparse.Namespace:
     model.add_argument("--device", metavar="NAME", help="cpu, cuda (default: a GPU, if any)")
     model.add_argument(
         "--compile", action="store_true", help="also compiled (always on a GPU); takes minutes"
+    )
+    train = parser.add_argument_group("train")
+    train.add_argument(
+        "--processes",
+        nargs="+",
+        type=positive,
+        default=[1, 2, 4],
+        metavar="N",
+        help="numbers of processes to train with (1 2 4; on GPUs those up to NUM_GPUS)",
+    )
+    train.add_argument(
+        "--steps", type=positive, default=12, metavar="N", help="of a run of them (12)"
     )
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
     parser.add_argument("opts", nargs="*", metavar="KEY VALUE")

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from slowfast import dist
-from slowfast.cli.faults import Outcome, Plan, outcome_of, train_with_faults
+from slowfast.cli.fault_traces import Outcome, outcome_of
+from slowfast.cli.faults import Plan, train_with_faults
 from slowfast.config import load_cfg
 from slowfast.data.datasets.motions import make_motions
+from slowfast.engine.stop import EXIT_INTERRUPTED, EXIT_RUN_AGAIN
 
 CONFIG = Path(__file__).parents[2] / "configs" / "Motions" / "SLOWFAST_TINY.yaml"
 CLIPS = 48  # of training: 6 steps of 8 clips an epoch
@@ -43,7 +45,7 @@ def tiny_words(folder: Path, name: str) -> list[str]:
         "SOLVER.WARMUP_EPOCHS": 0.5,
         "TEST.ENABLE": False,
         "TEST.MIXED_PRECISION": False,
-        "TRAIN.BATCH_SIZE": 4,
+        "TRAIN.BATCH_SIZE": 8,
         "TRAIN.CHECKPOINT_PERIOD": 1,
         "TRAIN.CHECKPOINT_PERIOD_STEPS": 2,
         "TRAIN.EVAL_PERIOD": 1,
@@ -65,7 +67,13 @@ class Ending:
     when: float = 0.0
 
 
-def start_once(cfg: Any, plan: Plan, *, processes: int) -> Ending:
+def start_once(cfg: Any, plan: Plan, *, processes: int, restarts: int = 0) -> Ending:
+    """Start training and see how it ends.
+
+    Raises:
+        Exception: a signal that is no fault of the plan asked it to stop, Ctrl-C for example.
+    """
+    before = set(plan.folder.glob("fault_*"))
     try:
         dist.launch(
             train_with_faults,
@@ -73,24 +81,27 @@ def start_once(cfg: Any, plan: Plan, *, processes: int) -> Ending:
             plan,
             processes=processes,
             timeout_minutes=cfg.DIST_TIMEOUT_MINUTES,
+            max_restarts=restarts,
+            output_dir=cfg.OUTPUT_DIR,
         )
     except Exception as error:
-        return Ending(_words(error), getattr(error, "exit_code", 1), time.time())
+        code = getattr(error, "exit_code", 1)
+        if code in (EXIT_INTERRUPTED, EXIT_RUN_AGAIN) and before == set(
+            plan.folder.glob("fault_*")
+        ):
+            raise
+        return Ending(f"{type(error).__name__}: {error}", code, time.time())
     return Ending(when=time.time())
 
 
-def _words(error: Exception) -> str:
-    """What an error says, or the first process that failed."""
-    words = [f"{type(error).__name__}: {error}"]
-    for failure in getattr(error, "failures", {}).values():
-        words.append(str(failure.message))
-    return "\n".join(words)
+def run_through(cfg: Any, plan: Plan, *, processes: int, starts: int = 20) -> Outcome:
+    """Start training until it ends, as a user or a scheduler would, at most ``starts`` times.
 
-
-def run_through(cfg: Any, plan: Plan, *, processes: int, starts: int = 30) -> Outcome:
-    """Start training until it ends, as a user or a scheduler would, at most ``starts`` times."""
+    The launcher itself starts the processes again DIST_MAX_RESTARTS times.
+    """
+    restarts = cfg.DIST_MAX_RESTARTS
     for _ in range(starts):
-        if not start_once(cfg, plan, processes=processes).said:
+        if not start_once(cfg, plan, processes=processes, restarts=restarts).said:
             break
     return outcome_of(cfg.OUTPUT_DIR, plan.folder)
 

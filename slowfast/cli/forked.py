@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import pickle
 import tempfile
 import traceback
 from collections.abc import Callable
@@ -52,7 +53,10 @@ def run_forked(
 
 def _received(pipe: Connection, rank: int, seconds: float) -> tuple[Any, str]:
     try:
-        return pipe.recv() if pipe.poll(2 * seconds) else (None, f"rank {rank}: no answer")
+        if not pipe.poll(2 * seconds):
+            return None, f"rank {rank}: no answer"
+        answer: tuple[Any, str] = pickle.loads(pipe.recv_bytes())
+        return answer
     except EOFError:
         return None, f"rank {rank} ended without an answer: connection lost"
 
@@ -74,9 +78,10 @@ def _run(
             timeout=timedelta(seconds=seconds),
         )
     try:
-        pipe.send((work(), ""))
+        # Not `send`, which lends tensors instead of giving them, and this process ends.
+        pipe.send_bytes(pickle.dumps((work(), "")))
     except BaseException:
-        pipe.send((None, f"rank {rank}: {traceback.format_exc()}"))
+        pipe.send_bytes(pickle.dumps((None, f"rank {rank}: {traceback.format_exc()}")))
     finally:
         if world > 1:
             distributed.destroy_process_group()

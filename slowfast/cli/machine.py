@@ -11,6 +11,8 @@ import torch
 FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "asimd", "bf16")
 # Dense bfloat16 products and sums a second, by a word in the device's name; from data sheets.
 PEAK_FLOPS = {"H100 PCIe": 756e12, "H100": 989e12, "H200": 989e12, "A100": 312e12, "L4": 121e12}
+# Bytes a second of its memory, likewise.
+PEAK_BYTES = {"H100 PCIe": 2.0e12, "H100": 3.35e12, "H200": 4.8e12, "A100": 2.04e12, "L4": 0.3e12}
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,11 @@ class Machine:
     def peak_flops(self) -> float | None:
         """Of the GPU in bfloat16; None if there is none or its figure is not known here."""
         return next((peak for word, peak in PEAK_FLOPS.items() if word in self.gpu), None)
+
+    @property
+    def peak_bytes(self) -> float | None:
+        """Of the GPU's memory, a second; None as for `peak_flops`."""
+        return next((peak for word, peak in PEAK_BYTES.items() if word in self.gpu), None)
 
     @property
     def multiplies_bfloat16(self) -> bool:

@@ -33,6 +33,8 @@ COMMANDS = {
     "several.",
     "convert": "Convert a checkpoint: .pyth, .safetensors, Caffe2 .pkl, pytorchvideo or "
     "torchvision.",
+    "scaling": "What many GPUs bring: a model of communication, input and checkpoints, computed, "
+    "not measured.",
     "config": "Explain config keys: `slowfast config SOLVER` or `slowfast config DATA.NUM_FRAMES`.",
 }
 

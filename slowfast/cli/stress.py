@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 import tempfile
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stdout
 from pathlib import Path
@@ -30,6 +31,22 @@ GROUPS = {
     "training": (
         "kills, NaNs, signals, lost loader workers, other numbers of ranks",
         "slowfast.cli.stress_training:run",
+    ),
+    "checkpoints": (
+        "killed saves, full disks, damaged files, other numbers of processes, asynchrony",
+        "slowfast.cli.stress_checkpoints:run",
+    ),
+    "launch": (
+        "killed, frozen and lost processes and machines under the launcher",
+        "slowfast.cli.stress_launch:run",
+    ),
+    "pickles": (
+        "checkpoints that would run code, and mutated ones",
+        "slowfast.cli.stress_pickles:run",
+    ),
+    "scale": (
+        "evaluation, sample order and merging by many ranks",
+        "slowfast.cli.stress_scale:run",
     ),
 }
 
@@ -54,12 +71,18 @@ def _stress(args: argparse.Namespace) -> int:
 
 
 def _group(name: str, folder: Path, args: argparse.Namespace) -> int:
+    """The faults of a group; one that breaks off is a fault, and the next one is tried."""
     module, _, function = GROUPS[name][1].partition(":")
-    run: Callable[[Path, argparse.Namespace], int] = getattr(
-        importlib.import_module(module), function
-    )
     folder.mkdir(parents=True)
-    return run(folder, args)
+    try:
+        run: Callable[[Path, argparse.Namespace], int] = getattr(
+            importlib.import_module(module), function
+        )
+        return run(folder, args)
+    except Exception as error:
+        traceback.print_exc()
+        print(f"{name}: broken off by {type(error).__name__}: {error}")
+        return 1
 
 
 class _Both:

@@ -19,7 +19,8 @@ from slowfast.cli.fault_runs import (
     tiny_words,
     undisturbed,
 )
-from slowfast.cli.faults import Fault, Plan, differences, read_traces, repeated_steps
+from slowfast.cli.fault_traces import differences, read_traces, repeated_steps
+from slowfast.cli.faults import Fault, Plan
 from slowfast.engine.checkpoint.state import list_checkpoints
 
 STOPPED = (  # where and how R6 asks a run of 12 steps to stop

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import argparse
 import random
+import signal
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from slowfast.cli.fault_runs import run_through, tiny_config, undisturbed
-from slowfast.cli.faults import (
-    Fault,
-    Plan,
-    differences,
-    random_kills,
-    read_traces,
-    starts_of,
-)
+from slowfast.cli.fault_traces import differences, read_traces
+from slowfast.cli.faults import Fault, Plan, random_kills, starts_of
 from slowfast.cli.stress_stops import not_numbers, signals, workers_lost
 from slowfast.engine.checkpoint.integrity import is_whole
 
@@ -106,23 +101,24 @@ class CheckpointWatch:
 
     def _is_sound(self, path: Path) -> bool:
         try:
-            return is_whole(path) is True
-        except FileNotFoundError:  # one that a newer one replaces
+            return is_whole(path) is True or not path.exists()
+        except FileNotFoundError:  # removed meanwhile: a newer one replaces it
             return True
         finally:
             self._ended.wait(0.002)
 
 
-def other_ranks(folder: Path, *, legs: Sequence[int] = (1, 2, 4), batch: int = 8) -> int:
+def other_ranks(folder: Path, *, legs: Sequence[int] = (1, 2, 4)) -> int:
     """R9: a run that goes on with other numbers of processes sees the same videos in order."""
     each = STEPS // len(legs)
-    whole = undisturbed(folder, "TRAIN.BATCH_SIZE", batch // 2, processes=2)
+    whole = undisturbed(folder, processes=2)
     wanted = _rows_by_step(whole.steps)
     seen: dict[int, tuple[int, ...]] = {}
     for i, processes in enumerate(legs):
-        workers = ("DATA_LOADER.NUM_WORKERS", i % 2)
-        cfg = tiny_config(folder, "legs", "TRAIN.BATCH_SIZE", batch // processes, *workers)
-        plan = Plan(folder / "legs" / f"traces_{i}", (Fault("signal", (i + 1) * each),))
+        cfg = tiny_config(folder, "legs", "DATA_LOADER.NUM_WORKERS", i % 2)
+        # Not SIGKILL: one process runs in this very one.
+        fault = Fault("signal", (i + 1) * each, number=signal.SIGTERM)
+        plan = Plan(folder / "legs" / f"traces_{i}", (fault,))
         last = i + 1 == len(legs)
         run_through(cfg, plan, processes=processes, starts=20 if last else 1)
         seen |= _rows_by_step(read_traces(plan.folder))

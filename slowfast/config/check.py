@@ -45,11 +45,11 @@ def clips_per_process(cfg: CfgNode, stage: str, *, processes: int | None = None)
     processes = processes or dist.local_world_size(before=max(cfg.NUM_GPUS, 1))
     if batch % processes:
         near = max(batch // processes, 1) * processes
-        number = "NUM_GPUS" if cfg.NUM_GPUS else "the number of processes (--nproc)"
+        number = "NUM_GPUS" if cfg.NUM_GPUS else "the number of processes"
+        change = "NUM_GPUS" if cfg.NUM_GPUS else "--nproc"
         raise ConfigError(
             f"{stage}.BATCH_SIZE ({batch}) must be a multiple of {number} ({processes}): it is "
-            f"shared among the processes of a machine. Set {stage}.BATCH_SIZE {near}, or "
-            f"{number.removeprefix('the number of processes ').strip('()')}."
+            f"shared among the processes of a machine. Set {stage}.BATCH_SIZE {near}, or {change}."
         )
     return int(batch // processes)
 
@@ -157,7 +157,7 @@ def _check_batches(cfg: CfgNode) -> None:
                 cfg.NUM_GPUS,
             )
             continue
-        clips_per_process(cfg, stage)
+        clips_per_process(cfg, stage, processes=max(cfg.NUM_GPUS, 1))
 
 
 def _check_steps(cfg: CfgNode) -> None:

@@ -39,7 +39,11 @@ class _Loader(yaml.SafeLoader):
     """SafeLoader that also takes ``1e-5`` for a number, which YAML 1.1 takes for text."""
 
 
-class _Dumper(yaml.SafeDumper):
+# The same text from the C library, where PyYAML was built with it, in a fifth of the time.
+_SafeDumper: type = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
+class _Dumper(_SafeDumper):
     """SafeDumper that quotes the text ``1e-5``, since `_Loader` would read a number."""
 
     def ignore_aliases(self, data: Any) -> bool:

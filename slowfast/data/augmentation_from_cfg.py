@@ -32,8 +32,6 @@ from slowfast.data.transforms.masks import (
 )
 from slowfast.data.transforms.mixing import Mixing
 from slowfast.data.transforms.moving_crop import MovingAreaCrop
-from slowfast.data.transforms.picture_ops import Canvas
-from slowfast.data.transforms.rand_augment import parse_rand_augment
 from slowfast.data.transforms.spatial import RandomAreaCrop
 
 IMAGES = ("imagenet", "imagenetprefetch")  # data sets whose clips are one picture
@@ -107,6 +105,11 @@ def frame_augments_from_cfg(cfg: Any) -> list[FrameAugment]:
     aug = cfg.AUG
     if not (aug.ENABLE and aug.AA_TYPE):
         return []
+    # Here rather than above: torchvision takes longer to import than PyTorch. Here rather than at
+    # the first frame: workers get it with the process that they are copies of.
+    from slowfast.data.transforms.picture_ops import Canvas
+    from slowfast.data.transforms.rand_augment import parse_rand_augment
+
     fill = tuple(min(255, round(255 * value)) for value in cfg.DATA.MEAN)
     canvas = Canvas(fill, aug.INTERPOLATION)  # type: ignore[arg-type]
     return [parse_rand_augment(aug.AA_TYPE, canvas=canvas)]

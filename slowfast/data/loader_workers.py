@@ -19,7 +19,7 @@ from torch.utils.data import Dataset, get_worker_info
 
 from slowfast.data.clip_dataset import ClipDataset
 
-_LOST = re.compile(r"DataLoader worker \(pid(?:\(s\))? ([\d, ]+)\)(.*)", re.S)
+_LOST = re.compile(r"DataLoader worker \(pid(?:\(s\))? ([\d, ]+)\)")
 _PID, _EPOCH, _ROW = range(3)
 # Ends a worker with exit code 0; one that is killed instead would be reported as lost.
 _END = getattr(signal, "SIGUSR2", None)
@@ -125,7 +125,8 @@ def _explain(error: RuntimeError, loaders: list[HasWorkers]) -> WorkerLost | Non
     match = _LOST.search(str(error))
     if match is None:
         return None
-    how = re.search(r"killed by signal: ([\w ]+)", match[2])
+    # The signal is in this error or in its cause, whichever of two places noticed it first.
+    how = re.search(r"killed by signal: ([\w ]+)", f"{error} {error.__cause__}")
     found = []
     for pid in map(int, match[1].split(",")):
         places = ((loader, loader.board.reading(pid)) for loader in loaders)

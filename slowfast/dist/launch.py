@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable
@@ -62,6 +63,11 @@ def launch(
             return group.run(function, args)
     if processes * machines == 1:
         return function(*args)
+    if sys.platform == "win32":
+        raise ValueError(
+            f"{processes * machines} processes need Linux or macOS; set NUM_GPUS to 1 or 0, and "
+            "leave --nproc and NUM_SHARDS out"
+        )
     from slowfast.dist.processes import Processes
     from slowfast.dist.supervise import Supervisor
 

@@ -32,7 +32,7 @@ _JOIN = datetime.timedelta(minutes=15)  # that the other machines are waited for
 _STORE = datetime.timedelta(minutes=1)  # that a store may take to answer
 _CONNECT = datetime.timedelta(seconds=5)  # of one attempt: signals are heard between two
 # Through these the machines of a run meet in all its launches: they live as long as the process.
-_STORES: dict[tuple[str, int], TCPStore] = {}
+_STORES: dict[tuple[str, int, bool], TCPStore] = {}  # by address; whether it is the one that serves
 
 
 class Finished(Exception):
@@ -145,9 +145,10 @@ class Together:
     @property
     def _store(self) -> TCPStore:
         """Of all rounds, in the launcher of machine 0."""
-        key = (self._host, self._port)
+        serve = self._machine == 0
+        key = (self._host, self._port, serve)
         if key not in _STORES:
-            _STORES[key] = _store_at(self._host, self._port, serve=self._machine == 0)
+            _STORES[key] = _store_at(self._host, self._port, serve=serve)
         return _STORES[key]
 
     def _connect(self) -> DynamicRendezvousHandler:
@@ -169,7 +170,7 @@ class Together:
     def _forget_connection(self) -> None:
         """Machine 0 may have been started anew, with a store that knows nothing."""
         if self._machine != 0:
-            _STORES.pop((self._host, self._port), None)
+            _STORES.pop((self._host, self._port, False), None)
         self._handler = None
 
     def _agree(self, store: Store) -> Place:

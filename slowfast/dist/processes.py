@@ -75,20 +75,26 @@ class Processes:
         folder.mkdir(parents=True)
         # Signals wait until a process can handle them: in the seconds of its imports it can't.
         old = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+        self._running: list[subprocess.Popen[bytes]] = []
         try:
-            self._running = [self._start(place, local) for local in range(count)]
+            for local in range(count):
+                self._running.append(self._start(place, local))
+        except BaseException:
+            self.kill()
+            raise
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, old)
 
     def _start(self, place: Place, local: int) -> subprocess.Popen[bytes]:
         environment = place.environment(local, self._count)
-        environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
+        environment["PYTHONPATH"] = os.pathsep.join(path or os.getcwd() for path in sys.path)
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
         environment.setdefault("OMP_NUM_THREADS", str(max(cores // self._count, 1)))
         output = self._open_log(place.first_rank + local)
         try:
             return subprocess.Popen(
-                [sys.executable, "-c", _CODE, str(self._folder)],
+                # -P: no module is found in the current folder that this process would not find.
+                [sys.executable, "-P", "-c", _CODE, str(self._folder)],
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -178,7 +184,8 @@ class Processes:
         for process in self._running:
             _signal(process, signal.SIGKILL)
         for process in self._running:
-            process.wait()
+            with suppress(subprocess.TimeoutExpired):  # it waits for a device that does not answer
+                process.wait(_LEAVE)
 
 
 def _signal(process: subprocess.Popen[bytes], number: int) -> None:

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from slowfast.dist.failure import Failure, ProcessFailed, Stopped
 from slowfast.dist.processes import Place, Processes
@@ -21,6 +21,7 @@ from slowfast.log import line_format
 
 STOP_SECONDS = 150.0  # that processes have to agree on a step and to save it
 _STRAGGLE = 20.0  # after one of them has ended otherwise, the others can't agree
+TWICE = 1.0  # seconds in which a second signal is the first one again
 _POLL = 0.05
 
 
@@ -43,6 +44,7 @@ class Signals:
         self.asked = 0
         self.again = False
         self.idle = True  # no process runs that would have something to save
+        self._since = 0.0
         self._old: dict[int, Any] = {}
 
     def __enter__(self) -> Signals:
@@ -58,7 +60,10 @@ class Signals:
             signal.signal(number, handler)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        self.again = bool(self.asked)
+        now = time.monotonic()
+        # Some are sent twice: to a process and to its group.
+        self.again = bool(self.asked) and now - self._since > TWICE
+        self._since = self._since if self.asked else now
         # A terminal that was closed asks for what a scheduler asks for.
         number = signal.SIGTERM if number == getattr(signal, "SIGHUP", 0) else number
         self.asked = self.asked or number
@@ -95,20 +100,22 @@ class Supervisor:
             while True:
                 place = self._meet()
                 since = time.time()
-                processes = self.start(place)
                 self._signals.idle = False
+                processes = self.start(place)
                 try:
-                    failure = self._watch(processes)
-                    if failure is None:
-                        if self.meeting.all_finished():
-                            self.meeting.leave()
-                            return processes.result()
-                        self._say("another machine starts its processes again, so these do")
-                        continue
+                    ending = self._watch(processes)
+                    if ending == "done":
+                        self.meeting.leave()
+                        if self._signals.asked:  # all is done, but what follows is not begun
+                            raise Stopped.by(self._signals.asked)
+                        return processes.result()
                 finally:
                     processes.kill()
                     self._signals.idle = True
-                self._judge(failure, self._stacks(place, since))
+                if isinstance(ending, Failure):
+                    self._judge(ending, self._stacks(place, since))
+                else:
+                    self._say("another machine starts its processes again, and so does this one")
 
     def _meet(self) -> Place:
         try:
@@ -117,8 +124,8 @@ class Supervisor:
             self.meeting.tell(Failure.of(error, rank=-1))
             raise
 
-    def _watch(self, processes: Processes) -> Failure | None:
-        """Until all is done or one has failed; None also when another machine waits for us."""
+    def _watch(self, processes: Processes) -> Failure | Literal["done", "again"]:
+        """Until all is done, or one has failed, or another machine waits to start again."""
         said = False
         while True:
             time.sleep(_POLL)
@@ -134,9 +141,9 @@ class Supervisor:
                     self.meeting.say_finished()
                     said = True
                 if self.meeting.all_finished():
-                    return None
+                    return "done"
             if self.meeting.someone_waits():
-                return None
+                return "again"
 
     def _stop(self, processes: Processes) -> Failure:
         """Pass the signal on and wait until the processes have saved."""

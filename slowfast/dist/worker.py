@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import datetime
+import faulthandler
 import json
 import multiprocessing.spawn
 import os
@@ -127,6 +128,7 @@ def main() -> None:
     """Run the call of the folder that is the last argument, as the rank of the environment."""
     folder, rank = Path(sys.argv[-1]), int(os.environ["RANK"])
     _end_with_parent()
+    faulthandler.enable()  # a crash of a C library leaves a stack in the log
     for number in STOP_SIGNALS:
         signal.signal(number, _stop_now)
     try:

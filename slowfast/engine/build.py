@@ -17,14 +17,20 @@ from slowfast.data.datasets.build import (
 )
 from slowfast.data.loader import EvalLoader, TrainLoader
 from slowfast.data.transforms.augment_stage import AugmentStage
-from slowfast.engine.ddp import BucketOrder, compression_from_cfg, without_exchange
+from slowfast.engine.ddp import BucketOrder, compression_from_cfg
 from slowfast.engine.ema import Average, average_from_cfg
 from slowfast.engine.freeze import freeze
 from slowfast.engine.guard import Guard, KeptBuffers
 from slowfast.engine.meters import Means
 from slowfast.engine.multigrid import Phase
 from slowfast.engine.optim import optimizer_from_cfg
-from slowfast.engine.parallel import buffers_of_first, is_sharded, whole, wrap_model
+from slowfast.engine.parallel import (
+    buffers_of_first,
+    is_sharded,
+    whole,
+    without_exchange,
+    wrap_model,
+)
 from slowfast.engine.saves import Saves, saves_from_cfg
 from slowfast.engine.schedule import Policy, schedule_from_cfg
 from slowfast.engine.step import Stepper
@@ -184,8 +190,8 @@ def build_trainer(cfg: Any) -> Trainer:
         parallel=cfg.TRAIN.PARALLEL,
         compiled=cfg.MODEL.COMPILE,
         amp_dtype=amp_dtype_from_cfg(cfg, enabled=cfg.TRAIN.MIXED_PRECISION),
-        compression=compression_from_cfg(cfg),
-        detached=cfg.MODEL.DETACH_FINAL_FC,
+        exchange=compression_from_cfg(cfg),
+        unused=cfg.MODEL.DETACH_FINAL_FC,
     )
     shard = {"rank": dist.rank(), "world": dist.world_size()}
     loader = build_loader(cfg, "train", **shard)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -14,7 +13,6 @@ from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import (
 )
 from torch.nn.parallel import DistributedDataParallel
 
-Hook = Callable[..., Any]  # of DDP: (state, bucket) -> a future of the bucket
 LAYOUTS = {4: torch.channels_last, 5: torch.channels_last_3d}
 
 
@@ -22,27 +20,27 @@ def distribute(
     model: nn.Module,
     *,
     device: torch.device,
-    compression: Hook | None = None,
-    detached: bool = False,
+    exchange: Callable[..., Any] | None = None,
+    unused: bool = False,
 ) -> nn.Module:
-    """The model in each process, with gradients averaged over all.
+    """The model in each of several processes, with gradients averaged over all.
 
     Buffers (statistics of plain batch norm) are rank 0's at each forward pass, so that those
     which are saved and evaluated are the same everywhere.
 
     Args:
-        compression: what exchanges the gradients of a bucket; None: they travel as they are.
-        detached: some weights take no part in a step, which has to be found out in each.
+        exchange: how gradients travel; None: as they are.
+        unused: whether parameters are learned that the loss does not depend on.
     """
     wrapped = DistributedDataParallel(
         model,
         device_ids=[device.index] if device.type == "cuda" else None,
         gradient_as_bucket_view=True,
         # A static graph would find these too, but `BucketOrder` cannot make it exact.
-        find_unused_parameters=detached,
+        find_unused_parameters=unused,
     )
-    if compression is not None:
-        wrapped.register_comm_hook(None, compression)
+    if exchange is not None:
+        wrapped.register_comm_hook(None, exchange)
     for parameter in model.parameters():
         if parameter.requires_grad and _has_both_layouts(parameter):
             parameter.register_hook(_with_strides(parameter.stride()))
@@ -75,7 +73,7 @@ class BucketOrder:
         self._known = True
 
 
-def compression_from_cfg(cfg: Any) -> Hook | None:
+def compression_from_cfg(cfg: Any) -> Callable[..., Any] | None:
     """How gradients travel for ``MODEL.FP16_ALLREDUCE``; None: as they are."""
     if not cfg.MODEL.FP16_ALLREDUCE:
         return None
@@ -88,11 +86,6 @@ def exchange_bf16(group, bucket):  # type: ignore[no-untyped-def]
     Without annotations, which DDP compares and this file holds as texts.
     """
     return bf16_compress_hook(group, bucket)
-
-
-def without_exchange(model: nn.Module) -> Callable[[], AbstractContextManager[Any]]:
-    """What to run all but the last part of a step in: gradients stay in their process."""
-    return model.no_sync if isinstance(model, DistributedDataParallel) else nullcontext
 
 
 def _has_both_layouts(tensor: Tensor) -> bool:

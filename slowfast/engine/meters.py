@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from slowfast import dist
 from slowfast.data.core_time import tells_the_line
 
 if sys.platform != "win32":
@@ -181,7 +182,10 @@ def memory_gb() -> dict[str, float]:
 
 
 class Progress:
-    """A progress bar on a terminal, nothing elsewhere (the log has the lines)."""
+    """A progress bar on a terminal, nothing elsewhere (the log has the lines).
+
+    The watchdog of hanging processes is told of each step.
+    """
 
     def __init__(self, title: str, total: int, *, start: int = 0, shown: bool = True) -> None:
         # tqdm's own test for a terminal: None switches the bar off when stderr is none.
@@ -198,6 +202,7 @@ class Progress:
         if shown:
             self._bar.set_postfix(shown, refresh=False)
         self._bar.update()
+        dist.progress()
 
     def __enter__(self) -> Progress:
         return self

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from typing import Any
 
 import torch
@@ -10,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from slowfast import dist
-from slowfast.engine.ddp import Hook, distribute
+from slowfast.engine.ddp import distribute
 from slowfast.models.mvit import MViT
 from slowfast.models.rev_mvit import ReversibleBlocks
 
@@ -22,15 +24,15 @@ def wrap_model(
     parallel: str = "ddp",
     compiled: bool = False,
     amp_dtype: torch.dtype | None = None,
-    compression: Hook | None = None,
-    detached: bool = False,
+    exchange: Callable[..., Any] | None = None,
+    unused: bool = False,
 ) -> nn.Module:
     """What training calls: `net`, compiled and distributed; `net` keeps its names.
 
     Args:
         parallel: "ddp" or "fsdp" (TRAIN.PARALLEL); the same thing for a single process.
         amp_dtype: of the forward pass; FSDP gathers the parameters in it.
-        compression, detached: as `ddp.distribute`.
+        exchange, unused: of `distribute`, for "ddp".
 
     Raises:
         ValueError: the network cannot be trained in parts.
@@ -40,7 +42,7 @@ def wrap_model(
         shard(net, device=device, amp_dtype=amp_dtype)
     model: nn.Module = torch.compile(net) if compiled else net  # type: ignore[assignment]
     if shared and parallel == "ddp":
-        return distribute(model, device=device, compression=compression, detached=detached)
+        return distribute(model, device=device, exchange=exchange, unused=unused)
     return model
 
 
@@ -77,6 +79,22 @@ def shard(net: nn.Module, *, device: torch.device, amp_dtype: torch.dtype | None
 
 def is_sharded(net: nn.Module) -> bool:
     return any(hasattr(parameter, "full_tensor") for parameter in net.parameters())
+
+
+def without_exchange(model: nn.Module) -> Callable[[], AbstractContextManager[Any]]:
+    """What to run all but the last part of a step in: gradients stay in their process."""
+    if isinstance(model, nn.parallel.DistributedDataParallel):
+        return model.no_sync
+    return partial(_unsent, model) if is_sharded(model) else nullcontext
+
+
+@contextmanager
+def _unsent(model: Any) -> Iterator[None]:
+    model.set_requires_gradient_sync(False)
+    try:
+        yield
+    finally:
+        model.set_requires_gradient_sync(True)
 
 
 def whole(tensor: Tensor) -> Tensor:

@@ -25,7 +25,10 @@ from slowfast.engine.training_state import global_batch, load_optimizer, parts_o
 from slowfast.log import LOGGER
 
 # Settings that a resumed run may change without a word: where things are, and how much is shown.
-_FREE = ("OUTPUT_DIR", "LOG_PERIOD", "LOG_MODEL_INFO", "NUM_GPUS", "TEST", "DATA_LOADER", "REPORT")
+_FREE = (
+    *("OUTPUT_DIR", "LOG_PERIOD", "LOG_MODEL_INFO", "NUM_GPUS", "TEST", "DATA_LOADER", "REPORT"),
+    *("DIST_TIMEOUT_MINUTES", "DIST_MAX_RESTARTS"),
+)
 
 
 def save(trainer: Trainer, cfg: Any, *, best: bool = False) -> Path:

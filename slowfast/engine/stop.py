@@ -41,11 +41,13 @@ class StopSignal:
     """Remembers the first of `SIGNALS`; one process alone obeys a second one at once.
 
     With several processes, a scheduler, a terminal and the launcher each signal all of them, so
-    that further signals are obeyed only when `GRACE` seconds were not enough.
+    that further signals are obeyed only when `GRACE` seconds were not enough, and none hurts while
+    a process ends after an error.
     """
 
     def __init__(self) -> None:
         self.asked = 0
+        self._alone = dist.world_size() == 1 and not dist.started_outside()
         self._since = 0.0
         self._old: dict[int, Any] = {}
         try:
@@ -59,11 +61,18 @@ class StopSignal:
             self.asked, self._since = number, time.monotonic()
             # The signal may have come in the middle of a log line, which can't be entered again.
             os.write(2, f"{signal.Signals(number).name}: saving after this step\n".encode())
-            if dist.world_size() == 1 and not dist.started_outside():
+            if self._alone:
                 self.restore()
         elif time.monotonic() - self._since > GRACE:
             self.restore()
             os.kill(os.getpid(), number)
+
+    def __enter__(self) -> StopSignal:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *exc: object) -> None:
+        if self._alone or kind is None:
+            self.restore()
 
     def restore(self) -> None:
         for number, handler in self._old.items():

@@ -54,7 +54,15 @@ def train(cfg: Any, *, build: Callable[[Any], Trainer] = build_trainer) -> None:
     refuse_unsupported(cfg)
     clips_per_process(cfg, "TRAIN")  # raises if a step cannot be shared evenly
     journal = open_run(cfg)
-    stop = StopSignal()
+    with StopSignal() as stop:
+        _train_phases(cfg, journal, stop, build)
+    journal.close()
+
+
+def _train_phases(
+    cfg: Any, journal: Journal, stop: StopSignal, build: Callable[[Any], Trainer]
+) -> None:
+    """Train the phases that are left; each goes on with what the one before has learned."""
     bad = BadSampleLog(cfg.OUTPUT_DIR, max_fraction=cfg.DATA.MAX_BAD_FRACTION, rank=dist.rank())
     plan = phases(cfg)
     before: Trainer | None = None
@@ -62,24 +70,31 @@ def train(cfg: Any, *, build: Callable[[Any], Trainer] = build_trainer) -> None:
         trainer = build(phase.cfg)
         trainer.phase = phase
         trainer.stepper.guard.asked = lambda: stop.asked
-        log_step(trainer.loader.batches.batch_size, phase.cfg)
-        if before is None:
-            _describe(trainer, cfg)
-            missed = _take_up(trainer, phase.cfg, journal, bad)
-        else:
-            carry_over(before, trainer, phase.cfg)
-            missed = False
         with attended(trainer.loader, trainer.val_loader), trainer.saves:
-            try:
-                if missed:
-                    last = trainer.position.epoch - 1
-                    validate(trainer, phase.cfg, journal, bad, stop, epoch=last)
-                _train_epochs(trainer, phase.cfg, journal, bad, stop)
-            except (NonFinite, Explosion) as error:
-                raise explain(error, trainer.position, cfg) from error
+            if before is None:
+                _describe(trainer, cfg)
+            _train(trainer, phase.cfg, journal, bad, stop, before=before)
         before = trainer
-    stop.restore()
-    journal.close()
+
+
+def _train(
+    trainer: Trainer,
+    cfg: Any,
+    journal: Journal,
+    bad: BadSampleLog,
+    stop: StopSignal,
+    *,
+    before: Trainer | None,
+) -> None:
+    log_step(trainer.loader.batches.batch_size, cfg)
+    try:
+        if before is not None:
+            carry_over(before, trainer, cfg)
+        elif _take_up(trainer, cfg, journal, bad):
+            validate(trainer, cfg, journal, bad, stop, epoch=trainer.position.epoch - 1)
+        _train_epochs(trainer, cfg, journal, bad, stop)
+    except (NonFinite, Explosion) as error:
+        raise explain(error, trainer.position, cfg) from error
 
 
 def _describe(trainer: Trainer, cfg: Any) -> None:

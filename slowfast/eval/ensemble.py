@@ -76,7 +76,10 @@ class ViewEnsemble:
             self._scores[row] += joined
         else:
             self._scores[row] = torch.maximum(self._scores[row], joined.double())
-        self._seen[row][views] = True
+        if len(views) == self.num_views:
+            self._seen[row] = True
+        else:
+            self._seen[row][views] = True
 
     def state(self) -> dict[str, Tensor]:
         """All that was collected, a row a video, as tensors to send to another process."""

@@ -15,7 +15,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import flop_registry
 from torch.utils.module_tracker import ModuleTracker
 
 OPERATORS = {"convolution": "conv", "addmm": "linear", "mm": "linear", "bmm": "matmul"}
@@ -170,8 +169,10 @@ class _Tally(TorchDispatchMode):
     """Sums the cost of every operator that runs, by where it runs."""
 
     def __init__(self, place: Place) -> None:
+        from torch.utils.flop_counter import flop_registry  # slow to import, and seldom needed
+
         super().__init__()
-        self.place = place
+        self.place, self.registry = place, flop_registry
         self.tracker = ModuleTracker()
         self.activations = 0
         self.by_operator: dict[str, float] = defaultdict(float)
@@ -184,8 +185,8 @@ class _Tally(TorchDispatchMode):
         kwargs = kwargs or {}
         out = func(*args, **kwargs)
         packet = func.overloadpacket
-        if packet in flop_registry:
-            count = flop_registry[packet](*args, **kwargs, out_val=out)
+        if packet in self.registry:
+            count = self.registry[packet](*args, **kwargs, out_val=out)
             name = packet.__name__
             self._add(OPERATORS.get(name, name), count / 2, out)  # it counts a multiply-add as two
         return out

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchvision.ops import roi_align
 
 from slowfast.log import LOGGER
 from slowfast.models.heads import head_act
@@ -59,8 +58,11 @@ class RoIPool(nn.Module):
     """
 
     def __init__(self, options: RoIOptions) -> None:
+        # Only networks of detection need it, and importing it takes longer than PyTorch itself.
+        from torchvision.ops import roi_align
+
         super().__init__()
-        self.options = options
+        self.options, self.roi_align = options, roi_align
 
     def extra_repr(self) -> str:
         return str(self.options)
@@ -71,7 +73,7 @@ class RoIPool(nn.Module):
         # Coordinates need more than half precision has.
         precise = torch.promote_types(x.dtype, torch.float32)
         side = self.options.resolution
-        regions = roi_align(
+        regions = self.roi_align(
             x.to(precise),
             boxes.to(precise),
             side,

@@ -9,7 +9,6 @@ from functools import partial
 from torch import nn
 
 from slowfast.ops.sub_batchnorm import SubBatchNorm3d
-from slowfast.ops.sync_batchnorm import SyncBatchNorm3d
 
 Norm = Callable[[int], nn.Module]  # channels -> layer
 
@@ -54,12 +53,19 @@ def make_norm(
     kinds: dict[str, Norm] = {
         "batchnorm": nn.BatchNorm3d,
         "sub_batchnorm": partial(SubBatchNorm3d, splits=splits),
-        "sync_batchnorm": partial(SyncBatchNorm3d, group_size=sync_devices),
-        "sync_batchnorm_apex": SyncBatchNorm3d,
+        "sync_batchnorm": partial(_synchronised, group_size=sync_devices),
+        "sync_batchnorm_apex": _synchronised,
     }
     if kind not in kinds:
         raise ValueError(f"BN.NORM_TYPE is {kind!r}; use one of {', '.join(kinds)}")
     return FrozenBatchNorm3d if frozen else kinds[kind]
+
+
+def _synchronised(dim: int, *, group_size: int | None = None) -> nn.Module:
+    # Here, since it loads PyTorch's compiler, which takes as long as all else that starts a run.
+    from slowfast.ops.sync_batchnorm import SyncBatchNorm3d
+
+    return SyncBatchNorm3d(dim, group_size=group_size)
 
 
 @contextmanager

@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, distributed, nn
 
+from slowfast import dist
+
 CLIPS = (0, 2, 3, 4)  # all dimensions of (N, C, T, H, W) but the channels
 
 
@@ -135,7 +137,7 @@ def _own_group(group_size: int | None) -> Any:
     world, group = _GROUPS.get(size, (None, None))
     if world is not everyone:  # none yet, or those of processes that have ended
         for first in range(0, distributed.get_world_size(), size):
-            made = distributed.new_group(list(range(first, first + size)))
+            made = dist.new_group(range(first, first + size))
             group = made if first <= rank < first + size else group
         _GROUPS[size] = (everyone, group)
     return group

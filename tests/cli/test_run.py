@@ -5,10 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import simplejson
 
+from slowfast import dist
 from slowfast.cli.run import main as run
 from slowfast.cli.run import parse_args
 
@@ -79,6 +81,68 @@ def test_several_machines_need_an_address(
 ) -> None:
     assert run(["--cfg", str(CONFIG), "--num_shards", "2", *tiny]) == 2
     assert "--init_method tcp://HOST:PORT" in capsys.readouterr().err
+
+
+def test_cpu_processes_share_the_batch(tiny: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--cfg", str(CONFIG), "--nproc", "3", *tiny]) == 2
+    said = capsys.readouterr().err
+    assert "TRAIN.BATCH_SIZE (4) must be a multiple of the number of processes (3)" in said
+    assert "Set TRAIN.BATCH_SIZE 3, or --nproc." in said
+
+
+def test_processes_that_torchrun_made_must_be_those_of_the_config(
+    tiny: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in {"RANK": "0", "WORLD_SIZE": "4", "LOCAL_RANK": "0"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
+    assert run(["--cfg", str(CONFIG), *tiny, "NUM_GPUS", "2"]) == 2
+    captured = capsys.readouterr()
+    assert captured.err.count("\n") == 1
+    assert "makes 4 process(es) on this machine, but NUM_GPUS is 2" in captured.err
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "out", "err"),
+    [
+        (dist.Stopped("saved in a", 75), 75, "saved in a\n", ""),
+        (dist.Stopped("saved in a", 130), 130, "saved in a\n", ""),
+        (dist.ProcessFailed("rank 1 was killed"), 1, "", "rank 1 was killed\n"),
+    ],
+)
+def test_how_processes_ended_is_a_line_and_a_code(
+    error: Exception,
+    code: int,
+    out: str,
+    err: str,
+    tiny: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    asked: list[dict[str, Any]] = []
+
+    def launch(*args: Any, **settings: Any) -> None:
+        asked.append(settings)
+        raise error
+
+    monkeypatch.setattr(dist, "launch", launch)
+    assert run(["--cfg", str(CONFIG), "--nproc", "2", *tiny, "DIST_MAX_RESTARTS", "7"]) == code
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == (out, err)
+    assert (asked[0]["processes"], asked[0]["max_restarts"]) == (2, 7)
+    assert len(asked) == 1, "it went on to the test"
+
+
+def test_machines_of_the_environment_reach_the_config(
+    tiny: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr(dist, "launch", lambda function, cfg, **settings: asked.append(cfg))
+    for name, value in {"PET_NNODES": "4", "PET_NODE_RANK": "2"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("PET_RDZV_ENDPOINT", "a:1")
+    assert run(["--cfg", str(CONFIG), *tiny]) == 0
+    assert (asked[0].NUM_SHARDS, asked[0].SHARD_ID) == (4, 2)
 
 
 @pytest.mark.parametrize(

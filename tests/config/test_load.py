@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
 from slowfast.config import (
     ConfigError,
@@ -17,6 +18,7 @@ from slowfast.config import (
     load_cfg,
     with_values,
 )
+from slowfast.config.yaml_source import _Dumper, to_yaml
 
 Write = Callable[..., str]
 # The smallest file that passes the checks: the default network needs lists for two pathways.
@@ -260,3 +262,16 @@ def test_a_key_set_twice_to_one_value_only_warns(
     with caplog.at_level(logging.WARNING, logger="slowfast"):
         load_cfg(write("MODEL:\n  ARCH: slow\n" + SLOW.replace("DATA:", "  ARCH: slow\nDATA:")[7:]))
     assert "a.yaml:4: MODEL.ARCH is set twice, to the same value" in caplog.text
+
+
+def test_the_c_library_writes_the_same_text_as_python() -> None:
+    """Configs are written with either, and kept in checkpoints as text."""
+
+    class Plain(yaml.SafeDumper):
+        ignore_aliases = _Dumper.ignore_aliases
+        yaml_implicit_resolvers = _Dumper.yaml_implicit_resolvers
+
+    numbers = [0.1, 1e-5, float("inf"), -3, True, None]
+    texts = ["1e-5", "é 日本", "a b: c", "#x", "", "line\nbreak", "tab\t", "word " * 40, "x" * 120]
+    tree = {"A": {"B": [numbers] * 9, "C": texts, "D": {}}, "E": [], "F": "007", "G": "True"}
+    assert to_yaml(tree) == yaml.dump(tree, Dumper=Plain, default_flow_style=None, width=100)

@@ -76,7 +76,7 @@ def thread_ranks(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], ThreadRanks
 
     def make(world: int) -> ThreadRanks:
         ranks = ThreadRanks(world)
-        monkeypatch.setattr("slowfast.dist.ranks.dist", ranks)
+        monkeypatch.setattr("slowfast.dist.ranks._torch", lambda: ranks)
         monkeypatch.setattr("slowfast.dist.gather.dist", ranks)
         return ranks
 

@@ -1,6 +1,10 @@
-"""Mirrors slowfast/dist: processes that are started, and what they say when they fail."""
+"""Mirrors slowfast/dist/launch.py: processes that are started, and what they say when they fail."""
 
 from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -14,11 +18,27 @@ def test_alone_nobody_is_asked() -> None:
 
 
 def test_one_process_runs_here() -> None:
-    assert dist.launch(max, 1, 2) == 2
+    assert dist.launch(os.getpid) == os.getpid()
 
 
-def test_two_processes_run_and_rank_0_answers() -> None:
-    assert dist.launch(max, 1, 2, processes=2) == 2
+def test_processes_before_and_after_they_exist(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert dist.local_world_size(before=8) == 8
+    for name, value in {"RANK": "5", "WORLD_SIZE": "8", "LOCAL_RANK": "1"}.items():
+        monkeypatch.setenv(name, value)
+    assert dist.local_world_size(before=8) == 1
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
+    assert dist.local_world_size(before=8) == 4
+    assert not dist.first_process()
+
+
+def test_two_processes_run_and_rank_0_answers(tmp_path: Path) -> None:
+    """What other ranks print goes to their logs."""
+    code = "import os; os.write(1, b'hello from %s' % os.environ['RANK'].encode())"
+    call = [sys.executable, "-c", code]
+    assert dist.launch(os.spawnv, os.P_WAIT, call[0], call, processes=2, output_dir=tmp_path) == 0
+    # Some versions of gloo print a line before it.
+    assert (tmp_path / "stdout_rank1.log").read_text().endswith("hello from 1")
+    assert [path.name for path in tmp_path.iterdir()] == ["stdout_rank1.log"]
 
 
 @pytest.mark.slow
@@ -27,6 +47,17 @@ def test_the_message_of_the_first_process_that_fails_is_passed_on() -> None:
         dist.launch(int, "x", processes=2)
 
 
-def test_machines_need_a_place_to_meet() -> None:
+@pytest.mark.slow
+def test_a_bug_shows_its_own_traceback_once() -> None:
+    with pytest.raises(dist.ProcessFailed) as caught:
+        dist.launch(divmod, 1, 0, processes=2, max_restarts=3)
+    said = str(caught.value)
+    assert said.count("Traceback (most recent call last)") == 1
+    assert "ZeroDivisionError" in said
+    assert "it failed in the same way before, so it is not started again" in said
+
+
+@pytest.mark.parametrize("address", [None, "tcp://host", "host:1234"])
+def test_machines_need_a_place_to_meet(address: str | None) -> None:
     with pytest.raises(ValueError, match="--init_method tcp://HOST:PORT"):
-        dist.launch(max, 1, 2, machines=2)
+        dist.launch(max, 1, 2, machines=2, init_method=address)

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 from slowfast.config import get_cfg, with_values
 from slowfast.engine.ddp import _has_both_layouts, _with_strides, compression_from_cfg
+from slowfast.engine.parallel import wrap_model
 
 CONFIG = Path(__file__).parents[2] / "configs" / "Motions" / "SLOWFAST_TINY.yaml"
 
@@ -18,7 +20,6 @@ CONFIG = Path(__file__).parents[2] / "configs" / "Motions" / "SLOWFAST_TINY.yaml
 # each of the settings; then with three processes a run that is continued is compared.
 SCRIPT = """
 import multiprocessing
-import os
 import sys
 import warnings
 from functools import partial
@@ -27,7 +28,8 @@ from torch import distributed
 from slowfast import dist
 from slowfast.config import load_cfg
 from slowfast.engine.build import build_trainer
-from slowfast.engine.ddp import BucketOrder, distribute, without_exchange
+from slowfast.engine.ddp import BucketOrder
+from slowfast.engine.parallel import without_exchange, wrap_model
 
 warnings.simplefilter("error")
 SETTINGS = {
@@ -50,6 +52,8 @@ SETTINGS = {
     "averaged": ["EMA.ENABLE", "True", "SOLVER.LARS_ON", "True"],
     "compiled": ["MODEL.COMPILE", "True"],
 }
+
+THREE = ["TRAIN.BATCH_SIZE", "2"]
 
 def everywhere(net):
     own = torch.cat([p.detach().flatten() for p in net.parameters()])
@@ -83,12 +87,12 @@ def continued(rest):
         trainer.model.train()
         for seed in seeds:
             trainer.stepper(batches[seed], lr=0.1, seed=seed)
-    whole, broken = trainer_of([], rest), trainer_of([], rest)
+    whole, broken = trainer_of(THREE, rest), trainer_of(THREE, rest)
     batches = list(whole.loader)
     steps(whole, range(4))
     steps(broken, range(2))
     # As in a process of its own: what DDP has seen so far is forgotten.
-    broken.model = distribute(broken.net, device=broken.device)
+    broken.model = wrap_model(broken.net, device=broken.device)
     broken.stepper.model = broken.model
     broken.stepper.before_first = BucketOrder(broken.model)
     broken.stepper.without_exchange = without_exchange(broken.model)
@@ -98,7 +102,6 @@ def continued(rest):
 
 def run(rank, world, store, rest):
     torch.set_num_threads(1)
-    os.environ["LOCAL_WORLD_SIZE"] = str(world)
     distributed.init_process_group("gloo", f"file://{store}", rank=rank, world_size=world)
     if world == 2:
         for name, options in SETTINGS.items():
@@ -128,19 +131,16 @@ def test_every_setting_trains_on_two_processes_and_goes_on_exactly_on_three(
     """Warnings are errors: DDP has none of strides, nor of weights that take no part."""
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
-    line = [
-        sys.executable,
-        str(script),
-        str(tmp_path / "store"),
-        str(CONFIG),
-        *tiny,
-        "TRAIN.BATCH_SIZE",
-        "6",
-    ]
+    line = [sys.executable, str(script), str(tmp_path / "store"), str(CONFIG), *tiny]
     done = subprocess.run(line, capture_output=True, text=True, timeout=250)
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.count("trained ") == 2 * 16
     assert done.stdout.count("continued exactly") == 3
+
+
+def test_alone_nothing_is_wrapped() -> None:
+    model = nn.Linear(2, 2)
+    assert wrap_model(model, device=torch.device("cpu")) is model
 
 
 @pytest.mark.parametrize(

@@ -175,7 +175,7 @@ def test_an_explosion_is_measured_by_the_running_mean_of_all_ranks(
     resumed.load(guard.state())
     for each in (guard, resumed):
         judged(each, 5.9)  # 4.45 in the mean, less than 4.5
-        with pytest.raises(Explosion, match="the loss is 6.5, after a mean of 2.98"):
+        with pytest.raises(Explosion, match=r"the loss is 6\.5, after a mean of 2\.98"):
             judged(each, 10.0)
     judged(Guard(), 1e9)
 

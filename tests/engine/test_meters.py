@@ -8,7 +8,8 @@ import time
 import pytest
 import torch
 
-from slowfast.engine.meters import Clock, Means, Speed, format_eta
+from slowfast import dist
+from slowfast.engine.meters import Clock, Means, Progress, Speed, format_eta
 
 
 def test_means_are_weighted_by_samples() -> None:
@@ -82,3 +83,12 @@ def test_the_cost_of_reading_is_added_up() -> None:
 )
 def test_time_left_reads_like_the_logs_of_the_field(seconds: float, text: str) -> None:
     assert format_eta(seconds) == text
+
+
+def test_each_step_is_progress_to_the_watchdog(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[int] = []
+    monkeypatch.setattr(dist, "progress", lambda: told.append(1))
+    with Progress("test", 3) as progress:
+        progress.step()
+        progress.step(loss="1")
+    assert len(told) == 2

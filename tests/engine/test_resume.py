@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import pickle
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -20,7 +18,6 @@ from slowfast.engine.checkpoint.formats import write_weights
 from slowfast.engine.checkpoint.integrity import CheckpointError
 from slowfast.engine.checkpoint.state import checkpoint_path, list_checkpoints, read_checkpoint
 from slowfast.engine.resume import resume
-from slowfast.engine.stop import Interrupted
 from slowfast.engine.test import test as run_test
 from slowfast.engine.train import train
 from slowfast.tasks.classification import Classification
@@ -126,30 +123,6 @@ def test_beginning_at_the_end_of_another_run_is_refused(tiny: list[str], tmp_pat
         train(load_cfg(CONFIG, other))
 
 
-def test_a_signal_during_the_evaluation_is_obeyed_and_made_up_for(
-    tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The last epoch's too: the run stops instead of going on to the test."""
-    precise = ["BN.USE_PRECISE_STATS", "True", "BN.NUM_BATCHES_PRECISE", "2"]
-    settings = [*tiny, *precise, "SOLVER.MAX_EPOCH", "1"]
-    train(load_cfg(CONFIG, [*settings, "OUTPUT_DIR", str(tmp_path / "whole")]))
-    cfg = load_cfg(CONFIG, settings)
-    real = Classification.predict
-
-    def predict(self: Classification, model: object, batch: object) -> torch.Tensor:
-        os.kill(os.getpid(), signal.SIGTERM)
-        return real(self, model, batch)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Classification, "predict", predict)
-        with pytest.raises(Interrupted, match="stopped by SIGTERM") as stopped:
-            train(cfg)
-    assert stopped.value.exit_code == 75
-    assert [record[:2] for record in figures(tmp_path / "run")][-1] == ("train_epoch", 1)
-    train(cfg)
-    assert figures(tmp_path / "run") == figures(tmp_path / "whole")
-
-
 def test_a_finished_run_trains_no_more(tiny: list[str], tmp_path: Path) -> None:
     cfg = load_cfg(CONFIG, [*tiny, "SOLVER.MAX_EPOCH", "1"])
     train(cfg)
@@ -186,8 +159,8 @@ def test_other_classes_need_leave_and_start_at_the_first_epoch(
     assert {record[1] for record in figures(tmp_path / "other")} == {1}
 
 
-def test_resuming_in_mid_epoch_with_another_batch_is_refused(
-    tiny: list[str], monkeypatch: pytest.MonkeyPatch
+def test_resuming_in_mid_epoch_with_other_data_or_another_batch_is_refused(
+    tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real, batches = Classification.loss, []
 
@@ -202,7 +175,15 @@ def test_resuming_in_mid_epoch_with_another_batch_is_refused(
         with pytest.raises(RuntimeError, match="the power failed"):
             train(load_cfg(CONFIG, [*tiny, "TRAIN.CHECKPOINT_PERIOD_STEPS", "2"]))
     with pytest.raises(CheckpointError, match=r"in the middle of an epoch of 6 batches.*has 3 now"):
-        train(load_cfg(CONFIG, [*tiny, "TRAIN.BATCH_SIZE", "8"]))
+        train(load_cfg(CONFIG, [*tiny, "DATA.LOADER_CHUNK_SIZE", "12"]))
+    other = [*tiny, "TRAIN.BATCH_SIZE", "8", "SOLVER.MAX_EPOCH", "1"]
+    with pytest.raises(CheckpointError, match=r"with 4 clips a step.* takes 8.*BATCH_SIZE so .*4;"):
+        train(load_cfg(CONFIG, other))
+    train(load_cfg(CONFIG, [*other, "TRAIN.ALLOW_BATCH_CHANGE", "True"]))
+    log = (tmp_path / "run" / "stdout.log").read_text()
+    assert "with 4 clips a step; going on with 8, after 1 of 3 iterations of epoch 1" in log
+    steps = [record[2] for record in figures(tmp_path / "run") if record[0] == "train_iter"]
+    assert steps == [1, 2, 3]  # the first is of the run before
 
 
 def test_changed_settings_are_named(tiny: list[str], tmp_path: Path) -> None:

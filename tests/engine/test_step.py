@@ -12,10 +12,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from slowfast.config import get_cfg, with_values
 from slowfast.data.batch import Batch
-from slowfast.engine.ddp import without_exchange
 from slowfast.engine.ema import Ema
 from slowfast.engine.guard import Guard, NonFinite
 from slowfast.engine.optim import optimizer_from_cfg
+from slowfast.engine.parallel import without_exchange
 from slowfast.engine.step import Stepper
 
 

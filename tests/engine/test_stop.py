@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,7 @@ from slowfast.engine.stop import (
 )
 
 CPU = torch.device("cpu")
+ctrl_c = signal.default_int_handler
 
 
 @pytest.fixture
@@ -60,10 +62,30 @@ def test_one_process_obeys_the_second_signal_at_once(stop: StopSignal) -> None:
         send(signal.SIGINT)
 
 
+def test_handlers_are_put_back_but_not_while_one_of_several_processes_fails(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def handler_after(error: Exception | None) -> object:
+        with suppress(ValueError), StopSignal():
+            if error is not None:
+                raise error
+        return signal.getsignal(signal.SIGTERM)
+
+    before = signal.getsignal(signal.SIGTERM)
+    assert handler_after(None) is before
+    assert handler_after(ValueError()) is before
+    monkeypatch.setattr(dist, "world_size", lambda: 2)
+    assert handler_after(None) is before
+    assert handler_after(ValueError()) is not before
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_DFL if number != signal.SIGINT else ctrl_c)
+
+
 def test_several_processes_obey_it_only_when_the_first_had_its_time(
-    stop: StopSignal, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(dist, "world_size", lambda: 2)
+    stop = StopSignal()
     send(signal.SIGTERM)
     send(signal.SIGINT)  # the launcher passes on what the terminal had sent to all
     send(signal.SIGTERM)
@@ -104,10 +126,14 @@ def test_votes_are_counted_with_those_of_others(
 def test_a_pass_is_cut_short_for_all(stop: StopSignal) -> None:
     loader = StoppableLoader([10, 20, 30, 40], StopVote(stop, CPU, votes=9))
     seen = []
-    with pytest.raises(PassCutShort):
+
+    def take() -> None:
         for item in loader:
             seen.append(item)
             if item == 20:
                 send(signal.SIGTERM)
+
+    with pytest.raises(PassCutShort):
+        take()
     assert seen == [10, 20]
     assert len(loader) == 4

@@ -8,15 +8,24 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
 import torch
 from torch import Generator, Tensor
-from torchvision.transforms.v2 import functional as F
 
 from slowfast.data.sampling import uniform
 from slowfast.data.transforms.augment_stage import ClipKey
 
 BLUR_REACH = 3  # standard deviations
+
+
+@cache
+def _functions() -> Any:
+    """torchvision's, which take longer to import than all else here: only if colours change."""
+    from torchvision.transforms.v2 import functional
+
+    return functional
 
 
 def _happens(probability: float, generator: Generator) -> bool:
@@ -49,9 +58,10 @@ class ColourJitter:
         shift = uniform(-self.hue, self.hue, generator)
         for which in order:
             if which == 3:
-                clip = F.adjust_hue(clip, shift) if self.hue else clip
+                clip = _functions().adjust_hue(clip, shift) if self.hue else clip
             else:
-                change = (F.adjust_brightness, F.adjust_contrast, F.adjust_saturation)[which]
+                name = ("brightness", "contrast", "saturation")[which]
+                change = getattr(_functions(), f"adjust_{name}")
                 clip = change(clip, factors[which]) if amounts[which] else clip
         return clip
 
@@ -65,7 +75,7 @@ class RandomGray:
     def __call__(self, clip: Tensor, key: ClipKey) -> Tensor:
         if not _happens(self.probability, key.generator("gray")):
             return clip
-        return F.rgb_to_grayscale(clip, num_output_channels=3)
+        return _functions().rgb_to_grayscale(clip, num_output_channels=3)
 
 
 @dataclass(frozen=True)
@@ -92,7 +102,7 @@ class RandomBlur:
             # The border is mirrored, which a kernel must not reach beyond.
             longest = 2 * min(clip.shape[-2:]) - 1
             length = min(2 * math.ceil(BLUR_REACH * space) + 1, longest)
-            clip = F.gaussian_blur(clip, [length, length], [space, space])
+            clip = _functions().gaussian_blur(clip, [length, length], [space, space])
         return blur_in_time(clip, time) if time > 0 else clip
 
 

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import math
 import pickle
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import torch.distributed.checkpoint as dcp
 from torch import Tensor
-from torch.distributed.checkpoint.metadata import Metadata, StorageMeta, TensorStorageMetadata
+from torch.distributed.checkpoint.metadata import (
+    _MEM_FORMAT_ENCODING,
+    Metadata,
+    MetadataIndex,
+    StorageMeta,
+    TensorStorageMetadata,
+)
 
 _DCP = "torch.distributed.checkpoint"
-_ALLOWED = {  # what the description of the tensors is made of: all of it plain data
-    *(("collections", "OrderedDict"), ("torch", "Size"), ("torch.serialization", "_get_layout")),
-    *(("pathlib", "PosixPath"), ("pathlib._local", "PosixPath")),
-    *((f"{_DCP}.filesystem", "_StorageInfo"), (f"{_DCP}.metadata", "_MEM_FORMAT_ENCODING")),
+_CLASSES = {  # what the description of the tensors is made of: all of it plain data
+    *(("torch", "Size"), (f"{_DCP}.filesystem", "_StorageInfo")),
     *(
         (f"{_DCP}.metadata", name)
         for name in (
@@ -28,15 +32,70 @@ _ALLOWED = {  # what the description of the tensors is made of: all of it plain 
 }
 
 
-class _Unpickler(pickle._Unpickler):  # type: ignore[name-defined]
+def _layout(name: str) -> torch.layout:
+    if name != "torch.strided":
+        raise ValueError(f"it describes a {str(name)[:40]} tensor")
+    return torch.strided
+
+
+def _memory_format(number: int) -> _MEM_FORMAT_ENCODING:
+    if type(number) is not int:  # of something else, the hash may take for ever
+        raise ValueError("a memory format is malformed")
+    return _MEM_FORMAT_ENCODING(number)
+
+
+def _no_path(*parts: Any) -> None:
+    """Where it was written, which nobody needs."""
+
+
+_CALLS: dict[tuple[str, str], Callable[..., Any]] = {
+    ("torch.serialization", "_get_layout"): _layout,
+    (f"{_DCP}.metadata", "_MEM_FORMAT_ENCODING"): _memory_format,
+    ("pathlib", "PosixPath"): _no_path,
+    ("pathlib._local", "PosixPath"): _no_path,
+}
+
+
+_PLAIN: Any = pickle._Unpickler  # type: ignore[attr-defined]
+
+
+class _Unpickler(_PLAIN):  # type: ignore[misc]
     """The one in Python: a number in the file cannot make its memo larger than the file."""
+
+    dispatch: ClassVar[dict[int, Callable[..., None]]] = dict(_PLAIN.dispatch)
 
     def find_class(self, module: str, name: str) -> Any:
         if module == "torch" and isinstance(getattr(torch, name, None), torch.dtype):
             return getattr(torch, name)
-        if (module, name) not in _ALLOWED:
+        if (module, name) in _CALLS:
+            return _CALLS[module, name]
+        if (module, name) not in _CLASSES:
             raise ValueError(f"it asks for {module}.{name}"[:120])
         return super().find_class(module, name)
+
+    def load_setitem(self) -> None:
+        _check_key(self.stack[-2])
+        super().load_setitem()
+
+    def load_setitems(self) -> None:
+        for key in self.stack[::2]:
+            _check_key(key)
+        super().load_setitems()
+
+    dispatch[pickle.SETITEM[0]] = load_setitem
+    dispatch[pickle.SETITEMS[0]] = load_setitems
+    for opcode in (pickle.DICT, pickle.FROZENSET, pickle.ADDITEMS, pickle.INST, pickle.OBJ):
+        del dispatch[opcode[0]]  # other ways to make objects and to hash them
+    del opcode
+
+
+def _check_key(key: Any) -> None:
+    """Of tuples of tuples the hash may take for ever."""
+    if isinstance(key, MetadataIndex):
+        parts = (key.fqn, *(key.offset or ()))
+        key = key.fqn if all(isinstance(part, str | int) for part in parts) else None
+    if not isinstance(key, str):
+        raise ValueError("a name in its description is malformed")
 
 
 def read_metadata(folder: Path) -> Metadata:

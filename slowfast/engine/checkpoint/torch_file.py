@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,10 @@ from typing import Any
 import torch
 
 from slowfast.engine.checkpoint.integrity import CheckpointError
+from slowfast.engine.checkpoint.pickle_weight import refuse_heavy
 
 ZIP = b"PK\x03\x04"  # how these files begin since PyTorch 1.6
-# And before: a pickle of this number.
+_OLD_PICKLES = 5  # before: magic number, version, system, content, keys of the tensors
 MAGIC = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
 
 
@@ -24,6 +26,7 @@ def read_torch(file: Path, *, source: str) -> Any:
     """
     try:
         _refuse_bomb(file)
+        _refuse_slow(file)
         with file.open("rb") as opened:  # of a path, torch.load would go by the name
             return torch.load(opened, map_location="cpu", weights_only=True)
     # Damage comes out of the reader as an error of any kind.
@@ -42,6 +45,21 @@ def _refuse_bomb(file: Path) -> None:
         raise _TooLarge("its entries are compressed, as torch.save never does")
     if sum(entry.file_size for entry in entries) > file.stat().st_size:
         raise _TooLarge("its entries are larger than the file itself")
+
+
+def _refuse_slow(file: Path) -> None:
+    """All pickles in the file are looked at before one of them is read."""
+    with file.open("rb") as opened:
+        if opened.read(len(ZIP)) == ZIP:
+            with zipfile.ZipFile(opened) as archive:
+                # Several of one name: which one PyTorch would take is its business.
+                for entry in archive.infolist():
+                    if entry.filename.endswith("data.pkl"):
+                        refuse_heavy(io.BytesIO(archive.read(entry)))
+            return
+        opened.seek(0)
+        for _ in range(_OLD_PICKLES):
+            refuse_heavy(opened)
 
 
 class _TooLarge(ValueError):

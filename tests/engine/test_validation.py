@@ -1,0 +1,19 @@
+"""Mirrors slowfast/engine/validation.py; tests/cli/test_faults.py stops an evaluation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from slowfast.engine.journal import Journal
+from slowfast.engine.validation import best_so_far, is_evaluated
+
+
+def test_the_journal_knows_what_an_older_checkpoint_does_not(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    assert best_so_far(journal) == {}
+    journal.write({"_type": "train_epoch", "epoch": 1, "top1_err": 1.0})
+    journal.write({"_type": "val_epoch", "epoch": 1, "top1_err": 50.0, "min_top1_err": 50.0})
+    journal.write({"_type": "val_epoch", "epoch": 2, "top1_err": 70.0, "min_top1_err": 50.0})
+    assert best_so_far(journal) == {"top1_err": 50.0}
+    assert is_evaluated(journal, 2)
+    assert not is_evaluated(journal, 3)
