@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from slowfast.engine.checkpoint.sub_bn import fit_sub_bn
-from slowfast.engine.parallel import buffers_of_first, is_sharded
+from slowfast.engine.parallel import buffers_of_first
 from slowfast.ops.sub_batchnorm import aggregate_statistics
 
 
@@ -98,16 +98,7 @@ class Ema:
 
 
 def average_from_cfg(net: nn.Module, cfg: Any) -> Average:
-    """What ``EMA`` asks for.
-
-    Raises:
-        ValueError: the network is trained in parts.
-    """
-    if cfg.EMA.ENABLE and is_sharded(net):
-        raise ValueError(
-            "EMA.ENABLE is True and TRAIN.PARALLEL is 'fsdp': parts of a network are not averaged; "
-            "set TRAIN.PARALLEL 'ddp', or EMA.ENABLE False"
-        )
+    """What ``EMA`` asks for."""
     return Ema(net, decay=cfg.EMA.DECAY) if cfg.EMA.ENABLE else NoAverage(net)
 
 

@@ -116,18 +116,8 @@ def optimizer_from_cfg(model: nn.Module, cfg: Any) -> torch.optim.Optimizer:
     optimizer.register_load_state_dict_pre_hook(_keep_implementation)
     optimizer.register_load_state_dict_post_hook(_lay_out_like_parameters)
     if solver.LARS_ON:
-        _refuse_parts(groups)
         add_lars(optimizer)
     return optimizer
-
-
-def _refuse_parts(groups: list[dict[str, Any]]) -> None:
-    """Norms of parts of a parameter are not its norm."""
-    if any(hasattr(p, "full_tensor") for group in groups for p in group["params"]):
-        raise ValueError(
-            "SOLVER.LARS_ON is True and TRAIN.PARALLEL is 'fsdp': LARS needs the norms of whole "
-            "parameters; set TRAIN.PARALLEL 'ddp', or LARS_ON False"
-        )
 
 
 def _optimizer(groups: list[dict[str, Any]], solver: Any) -> torch.optim.Optimizer:

@@ -45,7 +45,7 @@ def refuse_unsupported(cfg: Any) -> None:
                 f"than ignored. Set it to {neutral!r} to go on without it"
             )
     if cfg.TRAIN.PARALLEL == "fsdp":
-        for key in ("EMA.ENABLE", "MODEL.FP16_ALLREDUCE"):
+        for key in ("EMA.ENABLE", "MODEL.FP16_ALLREDUCE", "SOLVER.LARS_ON"):
             if _value(cfg, key):
                 raise ValueError(
                     f"{key} is True, which this version cannot do with TRAIN.PARALLEL 'fsdp'; set "
