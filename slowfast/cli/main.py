@@ -20,7 +20,7 @@ COMMANDS = {
     "check-data": "Decode every video of the lists once; find what is broken, copied or leaked.",
     "prepare-data": "Write small copies of videos that decode fast, pictures or tar shards; and "
     "their lists.",
-    "stress": "Try odd and hostile files, and training that is killed, stopped or given NaNs.",
+    "stress": "Try what must hold whatever happens: odd and hostile files, disturbed training.",
     "demo": "The main job in minutes: built-in data, training and 30-view test of two networks, "
     "reports.",
     "report": "Write report.html for the folder of a run.",

@@ -1,4 +1,4 @@
-"""Try what must hold whatever happens: odd and hostile files, and training that is disturbed."""
+"""Try what must hold whatever happens: odd and hostile files, disturbed training."""
 
 from __future__ import annotations
 

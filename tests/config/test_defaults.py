@@ -43,6 +43,7 @@ OURS = {
     "DATA.FOLDER_SPLIT": [0.8, 0.1, 0.1],
     "DATA.OFFICIAL_SPLIT": 1,
     "AVA.FPS": 30,
+    "DIST_MAX_RESTARTS": 3,
     "EMA.ENABLE": False,
     "EMA.DECAY": 0.9999,
     "MODEL.FREEZE": [],
