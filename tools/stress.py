@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Try what must hold whatever happens: odd and hostile files, and training that is disturbed."""
+"""Try what must hold whatever happens: odd and hostile files, disturbed training."""
 
 import sys
 from pathlib import Path
