@@ -99,7 +99,8 @@ def continued(rest):
 
 def run(rank, world, store, rest):
     torch.set_num_threads(1)
-    os.environ["LOCAL_WORLD_SIZE"] = str(world)
+    os.environ.update({"RANK": str(rank), "LOCAL_RANK": str(rank)})
+    os.environ.update({"WORLD_SIZE": str(world), "LOCAL_WORLD_SIZE": str(world)})
     distributed.init_process_group("gloo", f"file://{store}", rank=rank, world_size=world)
     if world == 2:
         for name, options in SETTINGS.items():
