@@ -42,9 +42,10 @@ class Drill:
         if self.fault == "none" or (dist.rank(), step) != (self.rank, self.step):
             return False
         mark = self.folder / "fault"
-        first = not mark.exists()
+        if mark.exists():
+            return False
         mark.touch()
-        return first
+        return True
 
 
 def drill(plan: Drill) -> str:

@@ -68,20 +68,23 @@ def launch(
             f"{processes * machines} processes need Linux or macOS; set NUM_GPUS to 1 or 0, and "
             "leave --nproc and NUM_SHARDS out"
         )
+    from slowfast.dist.agent import Agent, Signals
     from slowfast.dist.processes import Processes
-    from slowfast.dist.supervise import Supervisor
 
     meeting = _meeting(function, processes, machines, machine, init_method, run_id)
     temporary = Path(tempfile.mkdtemp(prefix="slowfast-run-"))
+    where = Path(folder) if folder is not None else None
     try:
         Call(function, args, group).write(temporary / "call")
-
-        def start(place: Any) -> Processes:
-            attempt = temporary / f"attempt{len(os.listdir(temporary))}"
-            return Processes(place, processes, folder=attempt, output_dir=folder)
-
-        where = Path(folder) if folder is not None else None
-        return Supervisor(meeting, start, max_restarts, where).run()
+        with Signals() as signals:
+            return Agent(
+                meeting,
+                Processes(temporary, where),
+                signals,
+                count=processes,
+                max_restarts=max_restarts,
+                output_dir=where,
+            ).launch()
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -94,22 +97,21 @@ def _meeting(
     init_method: str | None,
     run_id: str,
 ) -> Any:
-    from slowfast.dist.meeting import Alone, Together
+    from slowfast.dist.meeting import Meeting
 
-    if machines == 1:
-        return Alone(processes)
-    address = urlparse(init_method or "")
-    if not address.hostname or not address.port:
+    address = urlparse(init_method if machines > 1 and init_method else "")
+    if machines > 1 and not (address.hostname and address.port):
         raise ValueError(
             f"{machines} machines (NUM_SHARDS) need an address where they meet: pass "
             "--init_method tcp://HOST:PORT with the host name of the machine with SHARD_ID 0"
         )
     name = f"{run_id}/{getattr(function, '__name__', 'function')}"
     _LAUNCHES[name] += 1
-    return Together(
+    # One machine meets nobody: over the loop, which needs no network, at a port that is free.
+    return Meeting(
         f"{name}/{_LAUNCHES[name]}",
-        host=address.hostname,
-        port=address.port,
+        host=address.hostname or "127.0.0.1",
+        port=address.port or 0,
         machine=machine,
         machines=machines,
         processes=processes,

@@ -5,17 +5,19 @@ from __future__ import annotations
 import contextlib
 import datetime
 import json
-import logging
 import os
 import threading
 import time
 from dataclasses import dataclass
-from typing import Any
 
-from torch.distributed import Store, TCPStore
+from torch.distributed import PrefixStore, Store, TCPStore
 from torch.distributed.elastic.rendezvous import (
     RendezvousClosedError,
     RendezvousConnectionError,
+    RendezvousGracefulExitError,
+    RendezvousHandler,
+    RendezvousInfo,
+    RendezvousStoreInfo,
     RendezvousTimeoutError,
 )
 from torch.distributed.elastic.rendezvous.c10d_rendezvous_backend import C10dRendezvousBackend
@@ -24,59 +26,14 @@ from torch.distributed.elastic.rendezvous.dynamic_rendezvous import (
     RendezvousTimeout,
 )
 
-from slowfast.dist.address import gloo_on, local_address
-from slowfast.dist.failure import Failure
-from slowfast.dist.processes import Place
+from slowfast.dist.address import Variables, gloo_on, local_address
+from slowfast.dist.failure import Failure, Stopped
 
 _JOIN = datetime.timedelta(minutes=15)  # that the other machines are waited for
 _STORE = datetime.timedelta(minutes=1)  # that a store may take to answer
 _CONNECT = datetime.timedelta(seconds=5)  # of one attempt: signals are heard between two
 # Through these the machines of a run meet in all its launches: they live as long as the process.
 _STORES: dict[tuple[str, int, bool], TCPStore] = {}  # by address; whether it is the one that serves
-
-
-class Finished(Exception):
-    """The other machines did this part of the run to its end before this one came back."""
-
-
-class Alone:
-    """One machine: nobody to wait for, and a port that is free."""
-
-    def __init__(self, processes: int) -> None:
-        self._processes, self._attempt = processes, -1
-
-    def meet(self) -> Place:
-        self._attempt += 1
-        # A new store for each attempt: what a killed process left in the old one is not found.
-        self._store = _fresh_store()
-        # Over the loop: it needs no network, and no name of this machine that can be resolved.
-        here = "127.0.0.1"
-        return Place(
-            first_rank=0,
-            world=self._processes,
-            address=here,
-            port=self._store.port,
-            attempt=self._attempt,
-            variables=gloo_on(here),
-        )
-
-    def someone_waits(self) -> bool:
-        return False
-
-    def told(self) -> Failure | None:
-        return None
-
-    def tell(self, failure: Failure) -> None:
-        return
-
-    def say_finished(self) -> None:
-        return
-
-    def all_finished(self) -> bool:
-        return True
-
-    def leave(self) -> None:
-        return
 
 
 @dataclass
@@ -86,37 +43,59 @@ class _News:
     store: Store  # of this round
     over: threading.Event
     waiting: bool = False
+    said: bool = False  # that this machine has finished
     finished: int = 0
     ended: Failure | None = None
 
 
-class Together:
-    """Several machines, which meet at a port of machine 0 by PyTorch's c10d rendezvous.
+class Meeting(RendezvousHandler):
+    """One machine or several, which meet at a port of machine 0 by PyTorch's c10d rendezvous.
+
+    What that one lacks is added: ranks follow the numbers of the machines, each attempt has a
+    store of its own, and a run that ends on one machine ends on all, for the same reason.
 
     Args:
         name: of what is run: the same on all machines, and another one for each launch.
-        host, port: of machine 0, as the others reach it.
+        host, port: of machine 0, as the others reach it; 0 takes a free port.
         processes: of this machine; all must have as many.
     """
+
+    use_agent_store = True  # processes get the store that `next_rendezvous` tells, and make none
 
     def __init__(
         self, name: str, *, host: str, port: int, machine: int, machines: int, processes: int
     ) -> None:
         self._name, self._host, self._port = name, host, port
         self._machine, self._machines, self._processes = machine, machines, processes
+        self.variables: Variables = ()  # for the environment of this round's processes
+        self._stores = _STORES if port else {}
         self._news: _News | None = None
         self._handler: DynamicRendezvousHandler | None = None
 
-    def meet(self) -> Place:
+    def get_backend(self) -> str:
+        return "c10d"
+
+    def get_run_id(self) -> str:
+        return self._name
+
+    def next_rendezvous(self) -> RendezvousInfo:
         """Wait until all machines are here.
 
         Raises:
             ValueError: they did not come, or do not fit together.
-            Finished: the others are done with it.
+            Stopped: a signal came meanwhile.
+            RendezvousGracefulExitError: the others did this part of the run to its end before
+                this machine came back.
         """
-        # Else a round's processes would be given the store of the round before.
-        os.environ.setdefault("TORCH_DISABLE_SHARE_RDZV_TCP_STORE", "1")
-        logging.getLogger("torch.distributed.elastic.rendezvous").setLevel(logging.CRITICAL)
+        try:
+            return self._meet()
+        except (ValueError, Stopped) as error:
+            self.tell(Failure.of(error, rank=-1))
+            raise
+
+    def _meet(self) -> RendezvousInfo:
+        # The store that the rendezvous would serve is kept after a fault; ours is new (`_agree`).
+        os.environ["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] = "1"
         self._hear_no_more()
         end = time.monotonic() + _JOIN.total_seconds()
         while True:
@@ -124,9 +103,9 @@ class Together:
                 handler = self._connect()
                 self._refuse_if_over()
                 store = handler.next_rendezvous().store
-                place = self._agree(store)
+                served = self._agree(store)
                 self._listen(store)
-                return place
+                return RendezvousInfo(store, self._machine, self._machines, served)
             except RendezvousTimeoutError as error:
                 raise ValueError(self._nobody_came()) from error
             except (RendezvousClosedError, RendezvousConnectionError, RuntimeError) as error:
@@ -137,9 +116,9 @@ class Together:
 
     def _nobody_came(self) -> str:
         return (
-            f"{self._machines} machines (NUM_SHARDS) were to meet at {self._host}:{self._port}, but "
-            f"in {_JOIN.total_seconds() / 60:.0f} minutes not all of them came; look at the logs of "
-            "the others, and whether they reach that port"
+            f"{self._machines} machines (NUM_SHARDS) were to meet at {self._host}:{self._port}, "
+            f"but in {_JOIN.total_seconds() / 60:.0f} minutes not all of them came; look at the "
+            "logs of the others, and whether they reach that port"
         )
 
     @property
@@ -147,9 +126,9 @@ class Together:
         """Of all rounds, in the launcher of machine 0."""
         serve = self._machine == 0
         key = (self._host, self._port, serve)
-        if key not in _STORES:
-            _STORES[key] = _store_at(self._host, self._port, serve=serve)
-        return _STORES[key]
+        if key not in self._stores:
+            self._stores[key] = _store_at(self._host, self._port, serve=serve)
+        return self._stores[key]
 
     def _connect(self) -> DynamicRendezvousHandler:
         if self._handler is None:
@@ -160,7 +139,7 @@ class Together:
                 C10dRendezvousBackend(self._store, self._name),
                 min_nodes=self._machines,
                 max_nodes=self._machines,
-                local_addr=self._host if first else local_address(self._host, self._port),
+                local_addr=self._host if first else self._own_address,
                 timeout=RendezvousTimeout(join=_JOIN),
                 keep_alive_interval=5,
                 keep_alive_max_attempt=6,  # a machine that is silent for 30 s has gone
@@ -170,10 +149,14 @@ class Together:
     def _forget_connection(self) -> None:
         """Machine 0 may have been started anew, with a store that knows nothing."""
         if self._machine != 0:
-            _STORES.pop((self._host, self._port, False), None)
+            self._stores.pop((self._host, self._port, False), None)
         self._handler = None
 
-    def _agree(self, store: Store) -> Place:
+    @property
+    def _own_address(self) -> str:
+        return local_address(self._host, self._store.port)
+
+    def _agree(self, store: Store) -> RendezvousStoreInfo:
         """Machine 0 makes the store of this attempt's processes; the others are told where."""
         if store.add(f"machine{self._machine}", 1) > 1:
             raise ValueError(
@@ -188,20 +171,13 @@ class Together:
                 "as many as the others; give all the same NUM_GPUS"
             )
         if self._machine == 0:
-            self._served = _fresh_store()
-            attempt = self._store.add(f"{self._name}/attempts", 1) - 1
-            store.set("place", json.dumps([self._served.port, attempt]))
-        port, attempt = json.loads(self._await(store, "place"))
-        own = local_address(self._host, self._port)
-        return Place(
-            first_rank=self._machine * self._processes,
-            world=self._machines * self._processes,
-            address=self._host,
-            port=port,
-            machine=self._machine,
-            attempt=attempt,
-            variables=() if own.startswith("127.") and self._machine else gloo_on(own),
-        )
+            # A new one: what a killed process left in the old one is not found.
+            self._served = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+        own = self._own_address
+        self.variables = () if own.startswith("127.") and self._machine else gloo_on(own)
+        port = self._served.port if self._machine == 0 else 0  # which is then told by machine 0
+        ours = PrefixStore("slowfast", store)  # the rendezvous has told another place already
+        return RendezvousStoreInfo.build(self._machine, ours, self._host, port)
 
     def _await(self, store: Store, key: str) -> bytes:
         end = time.monotonic() + _STORE.total_seconds()
@@ -214,7 +190,7 @@ class Together:
 
     def _refuse_if_over(self) -> None:
         if self._said("finished"):
-            raise Finished
+            raise RendezvousGracefulExitError("the other machines are done")
         if ended := self._said("ended"):
             raise Failure.read(json.loads(ended), log="").error(" on another machine")
 
@@ -238,9 +214,9 @@ class Together:
         if self._news is not None:
             self._news.over.set()
 
-    def someone_waits(self) -> bool:
-        """Whether another machine has to start its processes again."""
-        return self._news is not None and self._news.waiting
+    def num_nodes_waiting(self) -> int:
+        """How many machines, 0 or 1, are known to start their processes again."""
+        return int(self._news is not None and self._news.waiting)
 
     def told(self) -> Failure | None:
         """What ended the run for good, on another machine."""
@@ -250,37 +226,39 @@ class Together:
         """Say to the other machines that the run is over, and why."""
         with contextlib.suppress(Exception):  # they may be gone, and so may the store
             self._store.set(f"{self._name}/ended", json.dumps(failure.record()))
-            self.leave()
-
-    def say_finished(self) -> None:
-        """Say that the processes of this machine have done their work."""
-        assert self._news is not None
-        with contextlib.suppress(Exception):
-            self._news.store.add("finished", 1)
 
     def all_finished(self) -> bool:
-        return self._news is not None and self._news.finished >= self._machines
-
-    def leave(self) -> None:
-        """Go; machine 0, where the store is, goes last."""
+        """Say that the processes of this machine have done their work; whether all have."""
+        assert self._news is not None
         with contextlib.suppress(Exception):
-            if self.all_finished():
+            if not self._news.said:
+                self._news.finished = self._news.store.add("finished", 1)
+                self._news.said = True
+        return self._news.finished >= self._machines
+
+    def is_closed(self) -> bool:
+        return self.told() is not None
+
+    def set_closed(self) -> None:
+        self._connect().set_closed()
+
+    def shutdown(self) -> bool:
+        """Leave; machine 0, where the store is, goes last."""
+        self._hear_no_more()
+        with contextlib.suppress(Exception):
+            if self._news is not None and self._news.finished >= self._machines:
                 self._store.set(f"{self._name}/finished", "1")
             left = self._store.add(f"{self._name}/left", 1)
             end = time.monotonic() + 10
             while self._machine == 0 and left < self._machines and time.monotonic() < end:
                 time.sleep(0.1)
                 left = self._store.add(f"{self._name}/left", 0)
-        self._hear_no_more()
+            return True
+        return False
 
     def _said(self, what: str) -> bytes:
         key = f"{self._name}/{what}"
         return bytes(self._store.get(key)) if self._store.check([key]) else b""
-
-
-def _fresh_store() -> TCPStore:
-    """At a free port, for the processes of one attempt."""
-    return TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
 
 
 def _store_at(host: str, port: int, *, serve: bool) -> TCPStore:

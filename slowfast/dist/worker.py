@@ -28,6 +28,8 @@ from slowfast.dist.watchdog import WATCHDOG, stacks_path
 STOP_SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGUSR1") if hasattr(signal, name)
 )
+REPORTS_VARIABLE = "SLOWFAST_REPORTS"  # the folder of what processes of an attempt report
+LOGS_VARIABLE = "SLOWFAST_LOGS"  # the folder of their logs
 _START_MINUTES = 15.0  # that processes of other machines may come later
 
 
@@ -125,8 +127,8 @@ def failure_path(folder: Path, rank: int) -> Path:
 
 
 def main() -> None:
-    """Run the call of the folder that is the last argument, as the rank of the environment."""
-    folder, rank = Path(sys.argv[-1]), int(os.environ["RANK"])
+    """Run the call beside the folder of reports, as the rank of the environment."""
+    folder, rank = Path(os.environ[REPORTS_VARIABLE]), int(os.environ["RANK"])
     _end_with_parent()
     faulthandler.enable()  # a crash of a C library leaves a stack in the log
     for number in STOP_SIGNALS:
