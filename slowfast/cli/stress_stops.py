@@ -120,7 +120,7 @@ def _stopped_wrongly(ending: Ending, fault: Fault, seconds: float) -> list[str]:
 def under_torchrun(folder: Path) -> int:
     """R6: torchrun is sent SIGTERM, and passes it on to its processes."""
     script = Path(__file__).parents[2] / "tools" / "run_net.py"
-    torchrun = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0"]
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     words = [*tiny_words(folder, "torchrun"), "SOLVER.MAX_EPOCH", "200"]
     output = folder / "torchrun.txt"
     with output.open("w") as file:
