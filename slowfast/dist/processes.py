@@ -20,7 +20,13 @@ from torch.distributed.elastic.multiprocessing import LogsDest, LogsSpecs
 from slowfast.dist.address import Variables
 from slowfast.dist.failure import Failure, first_cause
 from slowfast.dist.output import log_path
-from slowfast.dist.worker import LOGS_VARIABLE, REPORTS_VARIABLE, failure_path, result_path
+from slowfast.dist.worker import (
+    LAUNCHER_VARIABLE,
+    LOGS_VARIABLE,
+    REPORTS_VARIABLE,
+    failure_path,
+    result_path,
+)
 
 # What is printed before PyTorch is there belongs to the log of a rank, too.
 CODE = f"""
@@ -63,6 +69,7 @@ class Processes(LogsSpecs):
         ours = {name: value for name, value in ours.items() if name not in os.environ}
         ours["PYTHONPATH"] = os.pathsep.join(path or os.getcwd() for path in sys.path)
         ours[REPORTS_VARIABLE] = str(self._reports)
+        ours[LAUNCHER_VARIABLE] = str(os.getpid())
         if self._output_dir is not None:
             self._output_dir.mkdir(parents=True, exist_ok=True)
             ours[LOGS_VARIABLE] = str(self._output_dir)

@@ -30,6 +30,7 @@ STOP_SIGNALS = tuple(
 )
 REPORTS_VARIABLE = "SLOWFAST_REPORTS"  # the folder of what processes of an attempt report
 LOGS_VARIABLE = "SLOWFAST_LOGS"  # the folder of their logs
+LAUNCHER_VARIABLE = "SLOWFAST_LAUNCHER"  # the process that started them
 _START_MINUTES = 15.0  # that processes of other machines may come later
 
 
@@ -155,10 +156,12 @@ def _stop_now(number: int, frame: Any) -> None:
 
 
 def _end_with_parent() -> None:
-    """Ask Linux for SIGTERM when the launcher has died, by whatever."""
+    """Ask Linux for SIGTERM when the launcher has died, by whatever; or end if it has already."""
     if sys.platform == "linux":
         pr_set_pdeathsig = 1
         ctypes.CDLL(None).prctl(pr_set_pdeathsig, int(signal.SIGTERM))
+    if os.getppid() != int(os.environ.get(LAUNCHER_VARIABLE, os.getppid())):
+        sys.exit("the launcher ended while this process was starting")
 
 
 def _write(path: Path, content: bytes) -> None:
