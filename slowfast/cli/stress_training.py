@@ -135,6 +135,8 @@ def _rows_by_step(
 ) -> dict[int, tuple[int, ...]]:
     """The rows of each step, those of rank 0 first."""
     rows: dict[int, tuple[int, ...]] = {}
-    for (_, step, _), (_, mine) in sorted(steps.items()):
-        rows[step] = (*rows.get(step, ()), *mine)
+    for (rank, step, part), (_, mine) in sorted(steps.items()):
+        # From three processes on the first batch of a start is gone through twice (`BucketOrder`).
+        if steps.get((rank, step, part - 1), ("", ()))[1] != mine:
+            rows[step] = (*rows.get(step, ()), *mine)
     return rows
