@@ -20,7 +20,7 @@ def test_one_line_tells_what_a_step_takes(
     keys = {"NUM_SHARDS": 2, "TRAIN.GRAD_ACCUM_STEPS": 4, "EMA.ENABLE": True}
     with caplog.at_level(logging.INFO, logger="slowfast"):
         log_step(128, with_values(get_cfg(), keys))
-    (line,) = (record.message for record in caplog.records if record.name == "slowfast")
+    (line,) = {record.message for record in caplog.records if record.name == "slowfast"}
     assert line.startswith(
         "a step takes 128 videos (TRAIN.BATCH_SIZE 64 x NUM_SHARDS 2) over 16 process(es), 8 each "
         "in 4 parts; SOLVER.BASE_LR 0.1 "
