@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 METHODS = ("sum", "max")
+_NUMBER = (torch.int64, torch.Size())
 State = Mapping[str, Tensor]
 
 
@@ -58,7 +59,7 @@ class ViewEnsemble:
                 scores of another shape or that are not finite.
         """
         views, scores = views.cpu(), scores.detach().cpu()
-        label = torch.as_tensor(label).cpu()
+        label = label.cpu() if isinstance(label, Tensor) else label
         row = self._rows.get(video)
         self._check(video, views.tolist(), scores, label, row)
         joined = scores.sum(0, dtype=torch.float64) if self.method == "sum" else scores.amax(0)
@@ -155,16 +156,17 @@ class ViewEnsemble:
         order = videos.argsort()
         return videos[order], self._scores[order], self._labels[order]
 
-    def _new_row(self, video: int, label: Tensor) -> int:
+    def _new_row(self, video: int, label: int | Tensor) -> int:
         """A row for a video that was not there, in tables that grow by doubling."""
         row = len(self._rows)
+        dtype, shape = _kind(label)
         if self._labels is None:
-            self._labels = torch.empty(0, *label.shape, dtype=label.dtype)
+            self._labels = torch.empty(0, *shape, dtype=dtype)
         if row == self._scores.shape[0] or row == self._labels.shape[0]:
-            more = max(64, row)
+            more = max(1024, row)
             self._scores = torch.cat([self._scores, self._scores.new_empty(more, self.num_classes)])
             self._seen = torch.cat([self._seen, self._seen.new_zeros(more, self.num_views)])
-            self._labels = torch.cat([self._labels, self._labels.new_empty(more, *label.shape)])
+            self._labels = torch.cat([self._labels, self._labels.new_empty(more, *shape)])
         self._rows[video] = row
         self._labels[row] = label
         return row
@@ -195,7 +197,7 @@ class ViewEnsemble:
         return joined, labels[some], counts > 0
 
     def _check(
-        self, video: int, ids: list[int], scores: Tensor, label: Tensor, row: int | None
+        self, video: int, ids: list[int], scores: Tensor, label: int | Tensor, row: int | None
     ) -> None:
         at = f"video {video}"
         if ids and not 0 <= min(ids) <= max(ids) < self.num_views:
@@ -215,13 +217,19 @@ class ViewEnsemble:
         if self._labels is None:
             return
         kind = (self._labels.dtype, self._labels.shape[1:])
-        if kind != (label.dtype, label.shape):
+        if kind != _kind(label):
+            dtype, shape = _kind(label)
             raise ValueError(
                 f"{at}: expected a label like those before, {kind[0]} of shape {tuple(kind[1])}, "
-                f"got {label.dtype} of shape {tuple(label.shape)}"
+                f"got {dtype} of shape {tuple(shape)}"
             )
-        if row is not None and not torch.equal(self._labels[row], label):
-            raise _another_label(video, label, self._labels[row])
+        if row is not None and not (self._labels[row] == label).all():
+            raise _another_label(video, torch.as_tensor(label), self._labels[row])
+
+
+def _kind(label: int | Tensor) -> tuple[torch.dtype, torch.Size]:
+    """Type and shape of a label; making a tensor of each number costs more than all else here."""
+    return (label.dtype, label.shape) if isinstance(label, Tensor) else _NUMBER
 
 
 def _repeated(video: int, views: list[int]) -> ValueError:
