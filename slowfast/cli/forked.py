@@ -1,17 +1,21 @@
-"""A few processes that form a group, made of this one: a battery need not import torch again."""
+"""A few processes that form a group, forked from one that has imported torch and done no more."""
 
 from __future__ import annotations
 
+import importlib.util
+import inspect
 import multiprocessing
 import pickle
+import sys
 import tempfile
 import traceback
 from collections.abc import Callable
 from datetime import timedelta
-from functools import partial
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
+import torch
 from torch import distributed
 
 
@@ -27,12 +31,14 @@ def run_forked(
     Raises:
         RuntimeError: a process failed; with the traceback of the first that did.
     """
-    context = multiprocessing.get_context("fork")
+    # Not of this process: threads that its libraries have started are missing in a fork of it.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["slowfast.engine.train"])
     with tempfile.TemporaryDirectory() as folder:
         pipes, started = [], []
         for rank in range(processes):
             mine, theirs = context.Pipe(duplex=False)
-            work = partial(function, *args)
+            work = (_place(function), pickle.dumps(args))
             settings = (theirs, work, rank, processes, f"file://{folder}/store", seconds)
             process = context.Process(target=_run, args=settings, daemon=True)
             process.start()
@@ -61,14 +67,34 @@ def _received(pipe: Connection, rank: int, seconds: float) -> tuple[Any, str]:
         return None, f"rank {rank} ended without an answer: connection lost"
 
 
+def _place(function: Callable[..., Any]) -> tuple[str, str]:
+    """File and name of a function at the top of it, which need not be a module that is found."""
+    return inspect.getfile(function), function.__name__
+
+
+def _load(file: str, name: str) -> Callable[..., Any]:
+    """The function of `_place`: of the module itself, where there is one of that file."""
+    for module in list(sys.modules.values()):
+        if getattr(module, "__file__", None) == file:
+            return getattr(module, name)  # type: ignore[no-any-return]
+    spec = importlib.util.spec_from_file_location(f"forked_{Path(file).stem}", file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look themselves up there
+    spec.loader.exec_module(module)
+    return getattr(module, name)  # type: ignore[no-any-return]
+
+
 def _run(
     pipe: Connection,
-    work: Callable[[], Any],
+    work: tuple[tuple[str, str], bytes],
     rank: int,
     world: int,
     store: str,
     seconds: float,
 ) -> None:
+    torch.set_num_threads(1)
     if world > 1:
         distributed.init_process_group(
             "gloo",
@@ -78,8 +104,10 @@ def _run(
             timeout=timedelta(seconds=seconds),
         )
     try:
+        place, args = work
+        result = _load(*place)(*pickle.loads(args))
         # Not `send`, which lends tensors instead of giving them, and this process ends.
-        pipe.send_bytes(pickle.dumps((work(), "")))
+        pipe.send_bytes(pickle.dumps((result, "")))
     except BaseException:
         pipe.send_bytes(pickle.dumps((None, f"rank {rank}: {traceback.format_exc()}")))
     finally:
