@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import simplejson
@@ -16,7 +17,7 @@ import torch
 from slowfast.cli.run import main
 from slowfast.config import load_cfg
 from slowfast.engine.checkpoint.state import list_checkpoints, read_checkpoint
-from slowfast.engine.train import train
+from slowfast.engine.train import _verdict, train
 from slowfast.tasks.classification import Classification
 
 ROOT = Path(__file__).parents[2]
@@ -177,3 +178,16 @@ def test_transformers_train(reversible: bool, tiny: list[str], tmp_path: Path) -
     assert f"{prefix}.pool_k.weight" in content["model_state"]
     rates = {group["layer_decay"] for group in content["optimizer_state"]["param_groups"]}
     assert rates == {1.0, 0.75, 0.75**2, 0.75**3}
+
+
+def test_the_verdict_counts_the_loaders_of_all_processes_of_the_machine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Also of those that are on CPUs, where NUM_GPUS is 0."""
+    for name, value in {"RANK": 0, "LOCAL_RANK": 0, "WORLD_SIZE": 4, "LOCAL_WORLD_SIZE": 4}.items():
+        monkeypatch.setenv(name, str(value))
+    asked = []
+    speed = SimpleNamespace(verdict=lambda workers, cores: asked.append(workers))
+    cfg = load_cfg(CONFIG, ["NUM_GPUS", "0"])
+    _verdict(speed, SimpleNamespace(num_workers=3), cfg)
+    assert asked == [12]
