@@ -18,13 +18,13 @@ from torch.utils.data import DataLoader, Dataset
 from slowfast.cli.benchmark_decoders import Request, rival_items
 from slowfast.cli.benchmark_video import write_benchmark_video
 from slowfast.cli.machine import Machine
-from slowfast.cli.process_cost import measured
 from slowfast.config import with_values
 from slowfast.data.batch import Batch
 from slowfast.data.collate import collate
 from slowfast.data.datasets.build import dataset_from_cfg, input_stage_from_cfg, make_manifest
 from slowfast.data.readers.pyav import open_video
 from slowfast.data.window import Window
+from slowfast.process_cost import measured
 from slowfast.randomness import generator_for
 
 Row = dict[str, Any]

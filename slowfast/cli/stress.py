@@ -26,27 +26,27 @@ EXAMPLE = """examples:
 GROUPS = {
     "videos": (
         "odd, damaged and hostile files, and many decodes",
-        "slowfast.cli.stress_battery_videos:run",
+        "slowfast.battery.videos:run",
     ),
     "training": (
         "kills, NaNs, signals, lost loader workers, other numbers of ranks",
-        "slowfast.cli.stress_training:run",
+        "slowfast.battery.training:run",
     ),
     "checkpoints": (
         "killed saves, full disks, damaged files, other numbers of processes, asynchrony",
-        "slowfast.cli.stress_checkpoints:run",
+        "slowfast.battery.checkpoints:run",
     ),
     "launch": (
         "killed, frozen and lost processes and machines under the launcher",
-        "slowfast.cli.stress_launch:run",
+        "slowfast.battery.launch:run",
     ),
     "pickles": (
         "checkpoints that would run code, and mutated ones",
-        "slowfast.cli.stress_pickles:run",
+        "slowfast.battery.pickles:run",
     ),
     "scale": (
         "evaluation, sample order and merging by many ranks",
-        "slowfast.cli.stress_scale:run",
+        "slowfast.battery.scale:run",
     ),
 }
 

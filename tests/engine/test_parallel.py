@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from slowfast import dist
-from slowfast.cli.forked import run_forked
+from slowfast.battery.forked import run_forked
 from slowfast.config import load_cfg
 from slowfast.engine.checkpoint.load import load_weights
 from slowfast.engine.checkpoint.sharded import checkpoint_group, read_sharded, write_sharded

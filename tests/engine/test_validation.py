@@ -1,4 +1,4 @@
-"""Mirrors slowfast/engine/validation.py; tests/cli/test_faults.py stops an evaluation."""
+"""Mirrors slowfast/engine/validation.py; tests/battery/test_faults.py stops an evaluation."""
 
 from __future__ import annotations
 

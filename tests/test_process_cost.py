@@ -1,4 +1,4 @@
-"""Mirrors slowfast/cli/process_cost.py."""
+"""Mirrors slowfast/process_cost.py."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 import pytest
 import torch
 
-from slowfast.cli.process_cost import measured
+from slowfast.process_cost import measured
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")

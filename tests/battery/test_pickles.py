@@ -1,4 +1,4 @@
-"""Mirrors slowfast/cli/stress_pickles.py and stress_hostile.py."""
+"""Mirrors slowfast/battery/pickles.py and hostile_pickles.py."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from slowfast.cli import stress_pickles
-from slowfast.cli.stress_hostile import calls, write_hostile
-from slowfast.cli.stress_pickles import Answer, answer, check, write_mutated
+from slowfast.battery import pickles
+from slowfast.battery.hostile_pickles import calls, write_hostile
+from slowfast.battery.pickles import Answer, answer, check, write_mutated
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def test_the_battery_notices_code_that_runs(
     """With Python's own unpickler in place of ours."""
     path = next(p for p in hostile if p.name == "mkdir.pkl")
     monkeypatch.setattr(
-        stress_pickles,
+        pickles,
         "read_checkpoint",
         lambda path: pickle.loads(path.read_bytes()),
     )

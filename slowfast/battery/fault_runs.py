@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from slowfast import dist
-from slowfast.cli.fault_traces import Outcome, outcome_of
-from slowfast.cli.faults import Plan, train_with_faults
+from slowfast.battery.fault_traces import Outcome, outcome_of
+from slowfast.battery.faults import Plan, train_with_faults
 from slowfast.config import load_cfg
 from slowfast.data.datasets.motions import make_motions
 from slowfast.engine.stop import EXIT_INTERRUPTED, EXIT_RUN_AGAIN

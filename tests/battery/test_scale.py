@@ -1,4 +1,4 @@
-"""Mirrors slowfast/cli/stress_scale.py: a small part of its checks, and that they can fail."""
+"""Mirrors slowfast/battery/scale.py: a small part of its checks, and that they can fail."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from slowfast.cli import stress_scale
-from slowfast.cli.stress_scale import check_evaluation, check_merging, differences, merge_scores
+from slowfast.battery import scale
+from slowfast.battery.scale import check_evaluation, check_merging, differences, merge_scores
 
 
 @pytest.mark.slow
@@ -44,7 +44,7 @@ def test_slow_merging_is_a_fault(
     def launch(function: object, *sizes: int, processes: int) -> tuple[list[float], float, float]:
         return [2.5 / processes] * processes, 3.0, 1e-8 if processes == 4 else 0.0
 
-    monkeypatch.setattr(stress_scale.dist, "launch", launch)
+    monkeypatch.setattr(scale.dist, "launch", launch)
     assert check_merging(tmp_path, videos=20, views=3, classes=4) == 2
     lines = capsys.readouterr().out.splitlines()
     assert [line.endswith("a fault") for line in lines] == [True, False, True, False]

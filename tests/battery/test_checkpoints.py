@@ -1,4 +1,4 @@
-"""Mirrors slowfast/cli/stress_checkpoints.py and what it is made of: a part of each battery."""
+"""Mirrors slowfast/battery/checkpoints.py and what it is made of: a part of each battery."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from slowfast.cli import stress_checkpoints
-from slowfast.cli.stress_checkpoints import check_damage, check_full_disk, check_kills
-from slowfast.cli.stress_kills import Cut, cutting, extent, fill_at, kill_at, offsets
-from slowfast.cli.stress_shards import check_asynchronous, check_resharding
+from slowfast.battery import checkpoints
+from slowfast.battery.checkpoints import check_damage, check_full_disk, check_kills
+from slowfast.battery.killed_saves import Cut, cutting, extent, fill_at, kill_at, offsets
+from slowfast.battery.shards import check_asynchronous, check_resharding
 from slowfast.engine.checkpoint.state import FORMATS
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="processes are made by fork")
@@ -75,7 +75,7 @@ def test_what_is_not_noticed_is_a_fault(
 ) -> None:
     """The battery itself: without hashes it finds silent loads."""
     monkeypatch.setattr("slowfast.engine.checkpoint.state.is_whole", lambda path: None)
-    monkeypatch.setattr(stress_checkpoints, "read_checkpoint", lambda path: {"model_state": {}})
+    monkeypatch.setattr(checkpoints, "read_checkpoint", lambda path: {"model_state": {}})
     assert check_damage(tmp_path, "pyth", cuts=1, flips=1, seed=1) >= 2
     assert "was loaded in silence" in capsys.readouterr().out
 
@@ -103,7 +103,7 @@ def test_the_battery_runs_all_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     names = ("check_kills", "check_full_disk", "check_damage", "check_asynchronous")
     for name in (*names, "check_resharding"):
         monkeypatch.setattr(
-            stress_checkpoints, name, lambda *args, name=name, **kwargs: called.append(name) or 1
+            checkpoints, name, lambda *args, name=name, **kwargs: called.append(name) or 1
         )
-    assert stress_checkpoints.run(tmp_path, argparse.Namespace(seed=0)) == 9
+    assert checkpoints.run(tmp_path, argparse.Namespace(seed=0)) == 9
     assert {called.count(name) for name in names} == {2}

@@ -12,11 +12,11 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from slowfast.cli.network_spaces import Spaces, two_machines, why_not
+from slowfast.battery.network_spaces import Spaces, two_machines, why_not
 
 TIMES = 10  # of each fault of D1
 _LIMIT = 240.0  # seconds; a drill that takes longer hangs
-_COMMAND = (sys.executable, "-m", "slowfast.cli.launch_drill")
+_COMMAND = (sys.executable, "-m", "slowfast.battery.launch_drill")
 
 
 def run(folder: Path, args: argparse.Namespace) -> int:

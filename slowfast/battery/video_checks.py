@@ -11,14 +11,14 @@ from pathlib import Path
 
 import torch
 
-from slowfast.cli.process_cost import Cost, measured, status
-from slowfast.cli.stress_damage import CANARY, PORT, Bad
-from slowfast.cli.stress_videos import Valid, number_of
-from slowfast.cli.stress_watch import Watch
+from slowfast.battery.damaged_videos import CANARY, PORT, Bad
+from slowfast.battery.valid_videos import Valid, number_of
+from slowfast.battery.watch import Watch
 from slowfast.data.content import ContentManifest
 from slowfast.data.readers.pyav import open_video
 from slowfast.data.readers.video_error import VideoError
 from slowfast.data.record import Record
+from slowfast.process_cost import Cost, measured, status
 
 REQUESTS = 20  # of frames, at random, from each valid file
 _FRAMES_HELD = 400  # of a bad file; more are not looked at

@@ -14,8 +14,8 @@ from typing import Any
 
 import torch
 
-from slowfast.cli.stress_kills import extent, fill_at, kill_at, offsets
-from slowfast.cli.stress_shards import check_asynchronous, check_resharding
+from slowfast.battery.killed_saves import extent, fill_at, kill_at, offsets
+from slowfast.battery.shards import check_asynchronous, check_resharding
 from slowfast.engine.checkpoint.integrity import CheckpointError
 from slowfast.engine.checkpoint.manifest import MANIFEST
 from slowfast.engine.checkpoint.sharded import write_sharded

@@ -11,7 +11,6 @@ import simplejson
 import torch
 
 from slowfast import dist
-from slowfast.cli.process_cost import measured
 from slowfast.config import load_cfg
 from slowfast.data.bad_samples import BadSampleLog
 from slowfast.data.datasets.build import build_loader
@@ -24,6 +23,7 @@ from slowfast.engine.evaluate import evaluate
 from slowfast.engine.results import summarise, write_predictions
 from slowfast.engine.test import test
 from slowfast.eval.ensemble import ViewEnsemble
+from slowfast.process_cost import measured
 
 CONFIG = Path(__file__).parents[2] / "configs" / "Motions" / "SLOWFAST_TINY.yaml"
 RANKS = 1024

@@ -12,7 +12,15 @@ from typing import Any
 
 from tqdm import tqdm
 
-from slowfast.cli.stress_checks import (
+from slowfast.battery.damaged_videos import (
+    CANARY,
+    write_bombs,
+    write_damaged,
+    write_non_videos,
+    write_playlists,
+)
+from slowfast.battery.valid_videos import KINDS, write_kind, write_valid
+from slowfast.battery.video_checks import (
     REQUESTS,
     Endurance,
     Verdict,
@@ -21,14 +29,6 @@ from slowfast.cli.stress_checks import (
     check_valid,
     decode_often,
 )
-from slowfast.cli.stress_damage import (
-    CANARY,
-    write_bombs,
-    write_damaged,
-    write_non_videos,
-    write_playlists,
-)
-from slowfast.cli.stress_videos import KINDS, write_kind, write_valid
 from slowfast.data.content import sha256_of
 from slowfast.data.isolated import Limits, run_isolated
 from slowfast.data.record import Record

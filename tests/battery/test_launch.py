@@ -1,4 +1,4 @@
-"""Mirrors slowfast/cli/stress_launch.py: a small part of what the battery does ten times."""
+"""Mirrors slowfast/battery/launch.py: a small part of what the battery does ten times."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from slowfast.cli.network_spaces import why_not
-from slowfast.cli.stress_launch import frozen, machines, restarts, undisturbed
+from slowfast.battery.launch import frozen, machines, restarts, undisturbed
+from slowfast.battery.network_spaces import why_not
 
 
 @pytest.fixture(scope="module")

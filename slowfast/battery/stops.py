@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from slowfast.cli.fault_runs import (
+from slowfast.battery.fault_runs import (
     CONFIG,
     Ending,
     run_through,
@@ -19,8 +19,8 @@ from slowfast.cli.fault_runs import (
     tiny_words,
     undisturbed,
 )
-from slowfast.cli.fault_traces import differences, read_traces, repeated_steps
-from slowfast.cli.faults import Fault, Plan
+from slowfast.battery.fault_traces import differences, read_traces, repeated_steps
+from slowfast.battery.faults import Fault, Plan
 from slowfast.engine.checkpoint.state import list_checkpoints
 
 STOPPED = (  # where and how R6 asks a run of 12 steps to stop

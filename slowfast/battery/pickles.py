@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from slowfast.cli.stress_hostile import ENVIRONMENT, write_hostile
+from slowfast.battery.hostile_pickles import ENVIRONMENT, write_hostile
 from slowfast.config import ConfigError, cfg_from_text, dump_cfg
 from slowfast.data.isolated import Limits, run_isolated
 from slowfast.engine.build import build_network

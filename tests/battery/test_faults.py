@@ -1,4 +1,4 @@
-"""Mirrors slowfast/cli/fault*.py and stress_{training,stops}.py: faults, and whether they show."""
+"""Mirrors slowfast/battery/{fault*,training,stops}.py: faults, and whether they show."""
 
 from __future__ import annotations
 
@@ -11,10 +11,16 @@ import pytest
 import torch
 
 from slowfast import dist
-from slowfast.cli.fault_runs import start_once, tiny_config
-from slowfast.cli.fault_traces import differences, digest, outcome_of, read_traces, repeated_steps
-from slowfast.cli.faults import Fault, Plan, random_kills, starts_of, train_with_faults
-from slowfast.cli.stress_training import CheckpointWatch, kills
+from slowfast.battery.fault_runs import start_once, tiny_config
+from slowfast.battery.fault_traces import (
+    differences,
+    digest,
+    outcome_of,
+    read_traces,
+    repeated_steps,
+)
+from slowfast.battery.faults import Fault, Plan, random_kills, starts_of, train_with_faults
+from slowfast.battery.training import CheckpointWatch, kills
 from slowfast.data.loader_workers import SampleBug
 from slowfast.engine.checkpoint.integrity import save_atomically
 from slowfast.engine.stop import Interrupted

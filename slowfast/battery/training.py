@@ -9,10 +9,10 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from slowfast.cli.fault_runs import run_through, tiny_config, undisturbed
-from slowfast.cli.fault_traces import differences, read_traces
-from slowfast.cli.faults import Fault, Plan, random_kills, starts_of
-from slowfast.cli.stress_stops import not_numbers, signals, workers_lost
+from slowfast.battery.fault_runs import run_through, tiny_config, undisturbed
+from slowfast.battery.fault_traces import differences, read_traces
+from slowfast.battery.faults import Fault, Plan, random_kills, starts_of
+from slowfast.battery.stops import not_numbers, signals, workers_lost
 from slowfast.engine.checkpoint.integrity import is_whole
 
 STEPS = 12  # of a run of `tiny_config`

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from slowfast import dist
-from slowfast.cli.forked import run_forked
+from slowfast.battery.forked import run_forked
 from slowfast.engine.checkpoint.background import Background
 from slowfast.engine.checkpoint.sharded import checkpoint_group, read_sharded, write_sharded
 from slowfast.engine.checkpoint.state import FORMATS, read_checkpoint

@@ -1,0 +1,1 @@
+"""What `tools/stress.py` tries: hostile files, kills, lost machines; and what of it went wrong."""
