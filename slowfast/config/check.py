@@ -42,7 +42,7 @@ def clips_per_process(cfg: CfgNode, stage: str, *, processes: int | None = None)
         ConfigError: they can't be shared evenly.
     """
     batch = cfg[stage].BATCH_SIZE
-    processes = processes or dist.local_world_size(before=max(cfg.NUM_GPUS, 1))
+    processes = processes or dist.processes_from_cfg(cfg)
     if batch % processes:
         near = max(batch // processes, 1) * processes
         number = "NUM_GPUS" if cfg.NUM_GPUS else "the number of processes"

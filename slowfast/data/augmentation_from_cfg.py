@@ -169,7 +169,7 @@ def _erasing_from_cfg(cfg: Any) -> list[ClipAugment]:
 def _mixing_from_cfg(cfg: Any) -> Mixing:
     data, mixup = cfg.DATA, cfg.MIXUP
     crops = data.TRAIN_CROP_NUM_TEMPORAL * data.TRAIN_CROP_NUM_SPATIAL
-    processes = dist.local_world_size(before=max(cfg.NUM_GPUS, 1))
+    processes = dist.processes_from_cfg(cfg)
     videos = cfg.TRAIN.BATCH_SIZE // processes
     if videos * crops * samples_of_a_clip_from_cfg(cfg) < 2:
         raise ValueError(

@@ -30,10 +30,10 @@ def local_rank() -> int:
     return int(os.environ.get("LOCAL_RANK", "0"))
 
 
-def local_world_size(before: int = 1) -> int:
-    """Processes of this machine; ``before`` they exist, as many as there are to be."""
+def processes_from_cfg(cfg: Any) -> int:
+    """Training processes of this machine; before they exist, one for each of NUM_GPUS."""
     if not started_outside():
-        return before
+        return int(max(cfg.NUM_GPUS, 1))
     return int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
 
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import Any
 
+from slowfast import dist
 from slowfast.config import with_values
 from slowfast.config.check import check_across_sections
-from slowfast.data.datasets.build import processes_from_cfg
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,7 @@ def _rates(cfg: Any, stages: Sequence[Stage]) -> dict[str, Any]:
 
 def _shape_values(cfg: Any, shape: Shape) -> dict[str, Any]:
     batch = cfg.TRAIN.BATCH_SIZE * shape.batch
-    processes = processes_from_cfg(cfg)
+    processes = dist.processes_from_cfg(cfg)
     return {
         "TRAIN.BATCH_SIZE": batch,
         "DATA.NUM_FRAMES": shape.frames,

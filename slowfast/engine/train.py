@@ -10,7 +10,6 @@ import torch
 from slowfast import dist
 from slowfast.config import clips_per_process
 from slowfast.data.bad_samples import BadSampleLog
-from slowfast.data.datasets.build import processes_from_cfg
 from slowfast.data.loader import TrainLoader
 from slowfast.data.loader_workers import attended
 from slowfast.data.workers import usable_cores
@@ -204,7 +203,7 @@ def train_epoch(
 
 
 def _verdict(speed: Speed, loader: TrainLoader, cfg: Any) -> str:
-    return speed.verdict(loader.num_workers * processes_from_cfg(cfg), usable_cores())
+    return speed.verdict(loader.num_workers * dist.processes_from_cfg(cfg), usable_cores())
 
 
 def _step(trainer: Trainer, cfg: Any, batch: Any, lr: float, *, epoch: int, index: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -22,12 +23,12 @@ def test_one_process_runs_here() -> None:
 
 
 def test_processes_before_and_after_they_exist(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert dist.local_world_size(before=8) == 8
+    assert dist.processes_from_cfg(SimpleNamespace(NUM_GPUS=8)) == 8
     for name, value in {"RANK": "5", "WORLD_SIZE": "8", "LOCAL_RANK": "1"}.items():
         monkeypatch.setenv(name, value)
-    assert dist.local_world_size(before=8) == 1
+    assert dist.processes_from_cfg(SimpleNamespace(NUM_GPUS=8)) == 1
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
-    assert dist.local_world_size(before=8) == 4
+    assert dist.processes_from_cfg(SimpleNamespace(NUM_GPUS=8)) == 4
     assert not dist.first_process()
 
 

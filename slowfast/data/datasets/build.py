@@ -151,7 +151,7 @@ def build_loader(
     The processes of a machine share TRAIN.BATCH_SIZE videos.
     """
     dataset = build_dataset(cfg, split)
-    share = cfg.TRAIN.BATCH_SIZE // processes_from_cfg(cfg)
+    share = cfg.TRAIN.BATCH_SIZE // dist.processes_from_cfg(cfg)
     workers = workers_from_cfg(cfg)
     clip_bytes = cfg.DATA.NUM_FRAMES * cfg.DATA.TRAIN_CROP_SIZE**2 * 3
     options = {
@@ -192,12 +192,7 @@ def _cycled_from_cfg(cfg: Any, batches: TrainBatches) -> TrainBatches | ShortCyc
 
 def workers_from_cfg(cfg: Any) -> int:
     """Loader processes of a training process."""
-    return worker_count(cfg.DATA_LOADER.NUM_WORKERS, processes=processes_from_cfg(cfg))
-
-
-def processes_from_cfg(cfg: Any) -> int:
-    """Training processes of this machine; before they exist, one for each of NUM_GPUS."""
-    return dist.local_world_size(before=max(cfg.NUM_GPUS, 1))
+    return worker_count(cfg.DATA_LOADER.NUM_WORKERS, processes=dist.processes_from_cfg(cfg))
 
 
 def input_stage_from_cfg(cfg: Any) -> InputStage:
