@@ -17,6 +17,7 @@ from slowfast.engine.checkpoint.background import Background
 from slowfast.engine.checkpoint.sharded import checkpoint_group, read_sharded, write_sharded
 from slowfast.engine.checkpoint.state import FORMATS, read_checkpoint
 from slowfast.engine.checkpoint.tree import split
+from slowfast.engine.ema import NoAverage
 from slowfast.engine.parallel import as_like, whole, wrap_model
 from slowfast.engine.saves import Copies, Saves
 from slowfast.engine.training_state import load_optimizer, parts_of, weights_of
@@ -83,7 +84,8 @@ def load_toys(paths: list[Path], parallel: str) -> list[str]:
     found = []
     for path in paths:
         net, _, optimizer = make_toy(parallel=parallel)
-        content = read_sharded(path, source=str(path), like=parts_of(net, optimizer))
+        parts = parts_of(net, optimizer, NoAverage(net))
+        content = read_sharded(path, source=str(path), like=parts)
         own = net.state_dict()
         net.load_state_dict({k: as_like(v, own[k]) for k, v in content["model_state"].items()})
         load_optimizer(optimizer, content["optimizer_state"])

@@ -184,6 +184,7 @@ def build_trainer(cfg: Any) -> Trainer:
     device = device_from_cfg(cfg)
     task = build_task(cfg)
     net = build_network(cfg, device)
+    average = average_from_cfg(net, cfg)  # copies it whole
     model = wrap_model(
         net,
         device=device,
@@ -195,7 +196,6 @@ def build_trainer(cfg: Any) -> Trainer:
     )
     shard = {"rank": dist.rank(), "world": dist.world_size()}
     loader = build_loader(cfg, "train", **shard)
-    average = average_from_cfg(net, cfg)
     stepper = build_stepper(net, model, task, cfg, device)
     stepper.after = average.update
     return Trainer(

@@ -13,7 +13,6 @@ from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import (
 )
 from torch.nn.parallel import DistributedDataParallel
 
-Hook = Callable[..., Any]  # of DDP: (state, bucket) -> a future of the bucket
 LAYOUTS = {4: torch.channels_last, 5: torch.channels_last_3d}
 
 
@@ -21,7 +20,7 @@ def distribute(
     model: nn.Module,
     *,
     device: torch.device,
-    compression: Hook | None = None,
+    compression: torch.dtype | None = None,
     detached: bool = False,
 ) -> nn.Module:
     """The model in each process, with gradients averaged over all.
@@ -30,7 +29,7 @@ def distribute(
     which are saved and evaluated are the same everywhere.
 
     Args:
-        compression: what exchanges the gradients of a bucket; None: they travel as they are.
+        compression: float16 or bfloat16, in which gradients travel; None: as they are.
         detached: some weights take no part in a step, which has to be found out in each.
     """
     wrapped = DistributedDataParallel(
@@ -41,7 +40,7 @@ def distribute(
         find_unused_parameters=detached,
     )
     if compression is not None:
-        wrapped.register_comm_hook(None, compression)
+        wrapped.register_comm_hook(None, _HOOKS[compression])
     for parameter in model.parameters():
         if parameter.requires_grad and _has_both_layouts(parameter):
             parameter.register_hook(_with_strides(parameter.stride()))
@@ -74,11 +73,11 @@ class BucketOrder:
         self._known = True
 
 
-def compression_from_cfg(cfg: Any) -> Hook | None:
-    """How gradients travel for ``MODEL.FP16_ALLREDUCE``; None: as they are."""
+def compression_from_cfg(cfg: Any) -> torch.dtype | None:
+    """In what gradients travel for ``MODEL.FP16_ALLREDUCE``; None: as they are."""
     if not cfg.MODEL.FP16_ALLREDUCE:
         return None
-    return exchange_bf16 if cfg.TRAIN.AMP_DTYPE == "bfloat16" else fp16_compress_hook
+    return torch.bfloat16 if cfg.TRAIN.AMP_DTYPE == "bfloat16" else torch.float16
 
 
 def exchange_bf16(group, bucket):  # type: ignore[no-untyped-def]
@@ -87,6 +86,9 @@ def exchange_bf16(group, bucket):  # type: ignore[no-untyped-def]
     Without annotations, which DDP compares and this file holds as texts.
     """
     return bf16_compress_hook(group, bucket)
+
+
+_HOOKS = {torch.float16: fp16_compress_hook, torch.bfloat16: exchange_bf16}
 
 
 def _has_both_layouts(tensor: Tensor) -> bool:

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from slowfast.engine.parallel import own_part, whole
+
 # Of the wrapper that the public recipes train with (LARC without clipping).
 TRUST = 0.001
 EPS = 1e-8
@@ -46,9 +48,11 @@ def adapt_gradients(parameters: list[Tensor], decay: float, *, trust: float, eps
     gradients = [p.grad for p in weights if p.grad is not None]
     if not weights:
         return
-    sizes, slopes = torch._foreach_norm(weights), torch._foreach_norm(gradients)
+    # Of whole tensors, also where this process has parts of them (TRAIN.PARALLEL 'fsdp').
+    size = whole(torch.stack(torch._foreach_norm(weights)))
+    slope = whole(torch.stack(torch._foreach_norm(gradients)))
+    weights, gradients = [*map(own_part, weights)], [*map(own_part, gradients)]
     torch._foreach_add_(gradients, weights, alpha=decay)
-    size, slope = torch.stack(sizes), torch.stack(slopes)
     rate = trust * size / (slope + decay * size + eps)
     # Where the gradient is zero, so that the sum above is decay alone, nothing remains of it.
     rate = torch.where(size > 0, rate, 1.0).where(slope > 0, 0.0)

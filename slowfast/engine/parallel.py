@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from slowfast import dist
-from slowfast.engine.ddp import Hook, distribute
+from slowfast.engine.ddp import distribute
 from slowfast.models.mvit import MViT
 from slowfast.models.rev_mvit import ReversibleBlocks
 
@@ -24,7 +24,7 @@ def wrap_model(
     parallel: str = "ddp",
     compiled: bool = False,
     amp_dtype: torch.dtype | None = None,
-    compression: Hook | None = None,
+    compression: torch.dtype | None = None,
     detached: bool = False,
 ) -> nn.Module:
     """What training calls: `net`, compiled and distributed; `net` keeps its names.
@@ -32,28 +32,36 @@ def wrap_model(
     Args:
         parallel: "ddp" or "fsdp" (TRAIN.PARALLEL); the same thing for a single process.
         amp_dtype: of the forward pass; FSDP gathers the parameters in it.
-        compression, detached: as `ddp.distribute`.
+        compression: in what gradients travel; None: as they are.
+        detached: as `ddp.distribute`.
 
     Raises:
         ValueError: the network cannot be trained in parts.
     """
     shared = dist.world_size() > 1
     if shared and parallel == "fsdp":
-        shard(net, device=device, amp_dtype=amp_dtype)
+        shard(net, device=device, amp_dtype=amp_dtype, compression=compression)
     model: nn.Module = torch.compile(net) if compiled else net  # type: ignore[assignment]
     if shared and parallel == "ddp":
         return distribute(model, device=device, compression=compression, detached=detached)
     return model
 
 
-def shard(net: nn.Module, *, device: torch.device, amp_dtype: torch.dtype | None = None) -> None:
+def shard(
+    net: nn.Module,
+    *,
+    device: torch.device,
+    amp_dtype: torch.dtype | None = None,
+    compression: torch.dtype | None = None,
+) -> None:
     """Leave this process its part of every parameter, in place (FSDP2).
 
     The weights must be there and the same everywhere, as after `build_network`: nothing is sent.
     A block of a transformer, or a stage of another network, is gathered as a whole when it is
-    needed. With half precision, parameters are gathered in it and gradients added in float32. Not
-    in networks with batch norm, whose statistics are float32, nor on CPUs, where autocast leaves
-    layer norm alone: there parameters stay float32 until an operator casts them.
+    needed. With half precision, parameters are gathered in it. Not in networks with batch norm,
+    whose statistics are float32, nor on CPUs, where autocast leaves layer norm alone: there
+    parameters stay float32 until an operator casts them. Gradients are added in float32 unless
+    ``compression`` names another type.
     """
     from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
@@ -64,9 +72,10 @@ def shard(net: nn.Module, *, device: torch.device, amp_dtype: torch.dtype | None
             "their own gradients, of whole parameters; set TRAIN.PARALLEL 'ddp'"
         )
     normed_by_batch = any(isinstance(module, _BatchNorm) for module in net.modules())
-    policy = MixedPrecisionPolicy()
-    if amp_dtype is not None and device.type == "cuda" and not normed_by_batch:
-        policy = MixedPrecisionPolicy(param_dtype=amp_dtype, reduce_dtype=torch.float32)
+    half = amp_dtype is not None and device.type == "cuda" and not normed_by_batch
+    policy = MixedPrecisionPolicy(
+        param_dtype=amp_dtype if half else None, reduce_dtype=compression or torch.float32
+    )
     for parameter in net.parameters():
         # FSDP takes no other memory format (MODEL.CHANNELS_LAST).
         parameter.data = parameter.data.contiguous()

@@ -53,7 +53,7 @@ def _read_own(trainer: Trainer, path: Path) -> dict[str, Any]:
     """A checkpoint of this run, of which rank 0 has seen that it is whole."""
     if path.suffix != SHARDED:
         return read_checkpoint(path)
-    parts = parts_of(trainer.net, trainer.stepper.optimizer)
+    parts = parts_of(trainer.net, trainer.stepper.optimizer, trainer.average)
     return read_sharded(path, source=str(path), like=parts, verified=True)
 
 

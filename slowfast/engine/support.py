@@ -44,13 +44,6 @@ def refuse_unsupported(cfg: Any) -> None:
                 f"{key} is {value!r}, which this version cannot do yet; it is refused rather "
                 f"than ignored. Set it to {neutral!r} to go on without it"
             )
-    if cfg.TRAIN.PARALLEL == "fsdp":
-        for key in ("EMA.ENABLE", "MODEL.FP16_ALLREDUCE", "SOLVER.LARS_ON"):
-            if _value(cfg, key):
-                raise ValueError(
-                    f"{key} is True, which this version cannot do with TRAIN.PARALLEL 'fsdp'; set "
-                    f"{key} False, or TRAIN.PARALLEL 'ddp'"
-                )
 
 
 def warn_of_unused(cfg: Any) -> None:

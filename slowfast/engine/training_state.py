@@ -11,6 +11,7 @@ from slowfast import dist
 from slowfast.config import clips_per_process, dump_cfg
 from slowfast.engine.build import Trainer
 from slowfast.engine.checkpoint.sub_bn import split_statistics, to_plain
+from slowfast.engine.ema import Average
 from slowfast.engine.parallel import as_like, buffers_of_first
 from slowfast.ops.sub_batchnorm import aggregate_statistics
 from slowfast.version import __version__
@@ -61,12 +62,16 @@ def weights_of(net: nn.Module) -> dict[str, Tensor]:
     return {name: buffers.get(name, value) for name, value in net.state_dict().items()}
 
 
-def parts_of(net: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+def parts_of(
+    net: nn.Module, optimizer: torch.optim.Optimizer, average: Average
+) -> dict[str, Tensor]:
     """Tensors in parts by their names in a sharded checkpoint; empty unless trained with FSDP.
 
     What the optimizer keeps for a parameter, by its position, is in parts as the parameter is.
     """
     named: dict[str, Tensor] = {f"model_state/{name}": p for name, p in net.named_parameters()}
+    for name, mean in average.parameters().items():
+        named[f"slowfast/ema_state/model_state/{name}"] = mean
     for index, parameter in enumerate(_parameters(optimizer)):
         named[f"optimizer_state/state/{index}"] = parameter
     return {name: p for name, p in named.items() if hasattr(p, "full_tensor")}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,7 @@ AVERAGED = ["EMA.ENABLE", "True", "EMA.DECAY", "0.5"]
 
 def test_means_by_hand() -> None:
     net = nn.BatchNorm3d(1)
-    ema = Ema(net, decay=0.75)
+    ema = Ema(net, copy.deepcopy(net), decay=0.75)
     assert ema.net is net
     for step, value in enumerate((4.0, 8.0, 0.0), start=1):
         with torch.no_grad():
@@ -44,7 +45,7 @@ def test_means_by_hand() -> None:
 
 def test_statistics_of_parts_are_gathered_anew_for_each_evaluation() -> None:
     net = SubBatchNorm3d(1, splits=2)
-    ema = Ema(net, decay=0.5)
+    ema = Ema(net, copy.deepcopy(net), decay=0.5)
     for value, mean in ((1.0, 1.0), (3.0, 2.0)):
         net.split_bn.running_mean.fill_(value)
         ema.update()

@@ -13,12 +13,14 @@ from torch import nn
 
 from slowfast import dist
 from slowfast.battery.forked import run_forked
-from slowfast.config import load_cfg
+from slowfast.config import get_cfg, load_cfg, with_values
 from slowfast.engine.checkpoint.load import load_weights
 from slowfast.engine.checkpoint.sharded import checkpoint_group, read_sharded, write_sharded
 from slowfast.engine.checkpoint.state import checkpoint_path, list_checkpoints, read_checkpoint
 from slowfast.engine.checkpoint.tree import split
 from slowfast.engine.convert import convert_checkpoint
+from slowfast.engine.ema import NoAverage, average_from_cfg
+from slowfast.engine.lars import add_lars
 from slowfast.engine.parallel import as_like, buffers_of_first, is_sharded, whole, wrap_model
 from slowfast.engine.predict import Predictor
 from slowfast.engine.saves import Saves
@@ -66,6 +68,51 @@ def learn(parallel: str) -> tuple[nn.Module, torch.optim.Optimizer, list[float]]
     return net, optimizer, figures
 
 
+def adapted(parallel: str, compression: torch.dtype | None = None) -> dict[str, torch.Tensor]:
+    """Weights and their mean after three steps of SGD with LARS, and the mean of a saved state."""
+    torch.manual_seed(0)
+    net = Net()
+    cfg = with_values(get_cfg(), {"EMA.ENABLE": True, "EMA.DECAY": 0.5, "TRAIN.PARALLEL": parallel})
+    average = average_from_cfg(net, cfg)
+    model = wrap_model(net, device=CPU, parallel=parallel, compression=compression)
+    optimizer = torch.optim.SGD(net.parameters(), lr=100, momentum=0.9, weight_decay=0.1)
+    optimizer.param_groups[0]["apply_LARS"] = True
+    add_lars(optimizer)
+    for step in range(3):
+        torch.manual_seed(10 * step + dist.rank())
+        optimizer.zero_grad()
+        model(torch.randn(4, 3, 2, 4, 4)).square().mean().backward()
+        optimizer.step()
+        average.update()
+    assert is_sharded(average.net) == (parallel == "fsdp")
+    named = {"net": dict(net.named_parameters()), "mean": average.state()["model_state"]}
+    seen = {
+        f"{of} {k}": whole(v).detach().clone()
+        for of, each in named.items()
+        for k, v in each.items()
+    }
+    more = {k: whole(v) + 1 for k, v in named["mean"].items()}
+    average.load({"updates": 3, "model_state": more})
+    loaded = average.state()["model_state"]
+    assert all(torch.equal(whole(loaded[k]), v) for k, v in more.items())
+    return seen
+
+
+def compare_adapted() -> list[dict[str, torch.Tensor]]:
+    half = torch.bfloat16
+    return [adapted("ddp"), adapted("fsdp"), adapted("ddp", half), adapted("fsdp", half)]
+
+
+def test_lars_means_and_short_gradients_are_the_same_in_parts() -> None:
+    (ddp, fsdp, ddp_half, fsdp_half), _ = run_forked(compare_adapted, processes=2, seconds=60)
+    for name, value in ddp.items():
+        torch.testing.assert_close(fsdp[name], value, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(fsdp_half[name], ddp_half[name], rtol=1e-4, atol=1e-5)
+    weight, mean = "net block.weight", "mean block.weight"
+    assert not torch.allclose(fsdp[weight], fsdp_half[weight], rtol=1e-5)
+    assert not torch.allclose(fsdp[weight], fsdp[mean], rtol=1e-3)
+
+
 def content_of(net: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
     return {"model_state": weights_of(net), "optimizer_state": optimizer.state_dict()}
 
@@ -88,7 +135,7 @@ def compare(folder: Path) -> dict[str, Any]:
         wrap_model(other, device=CPU, parallel="fsdp")
         other_optimizer = torch.optim.AdamW(other.parameters(), lr=0.5)
         if name == "parts.dcp":
-            parts = parts_of(other, other_optimizer)
+            parts = parts_of(other, other_optimizer, NoAverage(other))
             read = read_sharded(folder / name, source=name, like=parts)
             exp_avg = read["optimizer_state"]["state"][0]["exp_avg"]
             seen["read in parts"] = is_sharded(other) and hasattr(exp_avg, "full_tensor")
@@ -161,6 +208,8 @@ MVIT = {
     "SOLVER.OPTIMIZING_METHOD": "adamw",
     "SOLVER.LAYER_DECAY": 0.8,
     "SOLVER.CLIP_GRAD_L2NORM": 1.0,
+    "EMA.ENABLE": True,
+    "EMA.DECAY": 0.5,
     "TRAIN.CHECKPOINT_PERIOD_STEPS": 1,
 }
 
@@ -195,6 +244,9 @@ def test_a_transformer_trains_in_parts_and_goes_on(
     read = read_checkpoint(last)
     for name, value in whole_run["model_state"].items():
         torch.testing.assert_close(read["model_state"][name], value, rtol=1e-3, atol=1e-4)
+    means = [each["slowfast"]["ema_state"]["model_state"] for each in (read, whole_run)]
+    for name, value in means[1].items():
+        torch.testing.assert_close(means[0][name], value, rtol=1e-3, atol=1e-4)
     assert read["slowfast"]["position"] == {"epoch": 1, "batch": 0}
 
     # Everything else that reads checkpoints.

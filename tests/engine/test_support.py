@@ -43,14 +43,6 @@ def test_what_cannot_be_done_is_refused(key: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("key", ["EMA.ENABLE", "MODEL.FP16_ALLREDUCE"])
-def test_what_cannot_be_done_in_parts_is_refused(key: str) -> None:
-    cfg = with_values(get_cfg(), {key: True, "TRAIN.PARALLEL": "fsdp"})
-    with pytest.raises(ValueError, match=rf"^{key} is True, .*set {key} False, or TRAIN.PARALLEL"):
-        refuse_unsupported(cfg)
-    refuse_unsupported(with_values(cfg, {"TRAIN.PARALLEL": "ddp"}))
-
-
 @pytest.mark.parametrize("key", _ELSEWHERE)
 def test_what_changes_nothing_is_a_line_in_the_log(key: str, tmp_path: Path) -> None:
     cfg = with_values(get_cfg(), {key: ASKED.get(key, True), "OUTPUT_DIR": str(tmp_path)})
