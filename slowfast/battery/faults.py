@@ -139,6 +139,8 @@ class FaultyLoss:
     _last: tuple[int, int] = (-1, 0)  # step, and calls in it before this one
 
     def __call__(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        if not getattr(self.trainer.stepper.before_first, "known", True):
+            return self.task.loss(model, batch)  # type: ignore[no-any-return]  # no step yet
         step = _steps_done(self.trainer)
         due = [f for _, f in self._due(step)]
         for fault in due:

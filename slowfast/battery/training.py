@@ -21,6 +21,7 @@ STEPS = 12  # of a run of `tiny_config`
 def run(folder: Path, args: argparse.Namespace) -> int:
     """All of it, a quarter of an hour on two cores; returns the number of faults."""
     faults = kills(folder / "R1", workers=(0, 2), count=5, seed=args.seed)
+    faults += kills(folder / "R1 of four", workers=(0,), count=2, seed=args.seed, processes=4)
     faults += many_kills(folder / "R2", epochs=34, count=12, seed=args.seed)
     faults += not_numbers(folder / "R5")
     faults += signals(folder / "R6")
@@ -29,24 +30,26 @@ def run(folder: Path, args: argparse.Namespace) -> int:
     return faults
 
 
-def kills(folder: Path, *, workers: Sequence[int], count: int, seed: int) -> int:
+def kills(
+    folder: Path, *, workers: Sequence[int], count: int, seed: int, processes: int = 2
+) -> int:
     """R1: SIGKILL at random (rank, step); a run that ends otherwise is a fault."""
-    whole = undisturbed(folder, processes=2)
+    whole = undisturbed(folder, processes=processes)
     dice, faults = random.Random(seed), 0
     for number in workers:
         equal = 0
         for i in range(count):
-            fault = Fault("signal", dice.randrange(STEPS), rank=dice.randrange(2))
+            fault = Fault("signal", dice.randrange(STEPS), rank=dice.randrange(processes))
             name = f"killed_{number}_{i}"
             cfg = tiny_config(folder, name, "DATA_LOADER.NUM_WORKERS", number)
             plan = Plan(folder / name / "traces", (fault,))
-            found = differences(whole, run_through(cfg, plan, processes=2))
+            found = differences(whole, run_through(cfg, plan, processes=processes))
             equal += not found
             for line in found[:3]:
                 print(f"  rank {fault.rank} killed at step {fault.step}: {line}")
         print(
-            f"R1 SIGKILL at a random rank and step, {number} loader workers: {equal} of {count} "
-            "ended as the undisturbed run"
+            f"R1 SIGKILL at a random rank of {processes} and step, {number} loader workers: "
+            f"{equal} of {count} ended as the undisturbed run"
         )
         faults += count - equal
     return faults
@@ -135,8 +138,6 @@ def _rows_by_step(
 ) -> dict[int, tuple[int, ...]]:
     """The rows of each step, those of rank 0 first."""
     rows: dict[int, tuple[int, ...]] = {}
-    for (rank, step, part), (_, mine) in sorted(steps.items()):
-        # From three processes on the first batch of a start is gone through twice (`BucketOrder`).
-        if steps.get((rank, step, part - 1), ("", ()))[1] != mine:
-            rows[step] = (*rows.get(step, ()), *mine)
+    for (_, step, _), (_, mine) in sorted(steps.items()):
+        rows[step] = (*rows.get(step, ()), *mine)
     return rows

@@ -59,18 +59,18 @@ class BucketOrder:
 
     def __init__(self, model: nn.Module) -> None:
         known = not isinstance(model, DistributedDataParallel)
-        self.model, self._known = model, known or distributed.get_world_size() < 3
+        self.model, self.known = model, known or distributed.get_world_size() < 3
 
     def __call__(self, go_through: Callable[[], Any]) -> None:
         """`go_through` is called at most once: forward and backward, like those of a step."""
-        if self._known:
+        if self.known:
             return
         kept = [(buffer, buffer.clone()) for buffer in self.model.buffers()]
         go_through()
         for buffer, value in kept:
             buffer.copy_(value)
         self.model.zero_grad(set_to_none=True)
-        self._known = True
+        self.known = True
 
 
 def compression_from_cfg(cfg: Any) -> torch.dtype | None:
