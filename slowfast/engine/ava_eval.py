@@ -1,0 +1,108 @@
+"""Frame-mAP of lists of boxes: detections of a run or of another program against annotations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slowfast.data.datasets.ava_boxes import Keyframe, read_exclusions
+from slowfast.data.datasets.box_rows import BoxRows, read_box_rows
+from slowfast.data.datasets.label_map import read_label_map
+from slowfast.eval.frame_map import BoxTable, Curve, frame_curves, frame_map
+from slowfast.log import LOGGER
+
+
+@dataclass(frozen=True)
+class FrameMap:
+    """What `evaluate_lists` found.
+
+    Attributes:
+        curves: precision and recall of each evaluated class, by its number from 1.
+        names: of the evaluated classes, by number.
+    """
+
+    curves: Mapping[int, Curve]
+    names: Mapping[int, str]
+
+    def summary(self) -> dict[str, Any]:
+        """``mAP`` and ``per_class`` (by name), shares of 1; None for what has no annotation."""
+        per_class = {
+            name: None if not (curve := self.curves[number]).annotated else curve.average_precision
+            for number, name in self.names.items()
+        }
+        mean = frame_map(dict(self.curves))
+        return {"mAP": None if np.isnan(mean) else mean, "per_class": per_class}
+
+
+def evaluate_lists(
+    annotated: str | Path,
+    detected: str | Path,
+    label_map: str | Path,
+    *,
+    exclusions: str | Path | None = None,
+) -> FrameMap:
+    """The challenge's figure for two lists in AVA's format.
+
+    Args:
+        label_map: the classes that are evaluated; rows of others are passed over.
+        exclusions: keyframes that are passed over.
+
+    Raises:
+        ValueError: a file is missing or malformed, or none of the annotations is evaluated.
+    """
+    names = read_label_map(label_map)
+    truth, found = read_box_rows(annotated, detected=False), read_box_rows(detected, detected=True)
+    excluded = read_exclusions(exclusions) if exclusions else frozenset[Keyframe]()
+    tables = _joined(truth, found, excluded)
+    curves = frame_curves(*tables, names)
+    if not any(curve.annotated for curve in curves.values()):
+        raise ValueError(
+            f"{annotated}: expected boxes of the {len(names)} classes of {label_map}, found none "
+            f"in {len(truth)} rows of {len(truth.names)} videos; check that both are of one data "
+            "set"
+        )
+    _warn_of_strangers(str(annotated), truth, str(detected), found)
+    return FrameMap(curves, names)
+
+
+def _joined(
+    truth: BoxRows, found: BoxRows, excluded: set[Keyframe] | frozenset[Keyframe]
+) -> tuple[BoxTable, BoxTable]:
+    """Both lists with keyframes numbered alike, without those that are excluded."""
+    number_of = {name: i for i, name in enumerate(dict.fromkeys((*truth.names, *found.names)))}
+    seconds, place = np.unique(np.concatenate([truth.second, found.second]), return_inverse=True)
+    second_of = {second: i for i, second in enumerate(seconds.tolist())}
+    left_out = [
+        number_of[name] * len(seconds) + second_of[second]
+        for name, second in excluded
+        if name in number_of and second in second_of
+    ]
+    tables, begin = [], 0
+    for rows in (truth, found):
+        videos = np.array([number_of[name] for name in rows.names], np.int64)
+        own = place.reshape(-1)[begin : begin + len(rows)]
+        keyframe: NDArray[np.int64] = videos[rows.video] * len(seconds) + own
+        table = BoxTable(keyframe, rows.corners, rows.label, rows.score)
+        tables.append(table.rows(~np.isin(keyframe, left_out)) if left_out else table)
+        begin += len(rows)
+    return tables[0], tables[1]
+
+
+def _warn_of_strangers(annotated: str, truth: BoxRows, detected: str, found: BoxRows) -> None:
+    """Detections in videos without annotations are all wrong, which is seldom meant."""
+    strangers = sorted(set(found.names) - set(truth.names))
+    if strangers:
+        LOGGER.warning(
+            "%s: %d of its %d videos are not in %s, so all of their boxes count as wrong; the "
+            "first is %s",
+            detected,
+            len(strangers),
+            len(found.names),
+            annotated,
+            strangers[0],
+        )
