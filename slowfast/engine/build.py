@@ -39,6 +39,7 @@ from slowfast.models.memory_layout import channels_last
 from slowfast.tasks.base import Task
 from slowfast.tasks.classification import Classification
 from slowfast.tasks.losses import make_loss
+from slowfast.tasks.multi_label import MultiLabel
 
 
 @dataclass
@@ -66,7 +67,7 @@ class Trainer:
     class_names: list[str]
     phase: Phase  # the epochs that it is for
     position: Position = field(default_factory=Position)
-    best: dict[str, float] = field(default_factory=dict)  # lowest error so far, by name
+    best: dict[str, float] = field(default_factory=dict)  # best value so far, by name
     epoch_means: Means = field(default_factory=Means)
     window_means: Means = field(default_factory=Means)  # since the last log line
     saves: Saves = field(default_factory=Saves)
@@ -142,7 +143,13 @@ def build_task(cfg: Any) -> Task:
             "DETECTION.ENABLE is True: this version builds the networks of detection, but does "
             "not train, test or predict with them yet; set it to False to classify whole clips"
         )
-    return Classification(
+    kind = MultiLabel if cfg.DATA.MULTI_LABEL else Classification
+    if kind is MultiLabel and cfg.MODEL.LOSS_FUNC != "bce_logit":
+        raise ValueError(
+            f"MODEL.LOSS_FUNC is {cfg.MODEL.LOSS_FUNC!r}, but with DATA.MULTI_LABEL each class is "
+            "a question of its own; set it to 'bce_logit', and MODEL.HEAD_ACT to 'sigmoid'"
+        )
+    return kind(
         inputs=input_stage_from_cfg(cfg),
         criterion=make_loss(cfg.MODEL.LOSS_FUNC, label_smoothing=cfg.MODEL.LABEL_SMOOTHING),
         num_classes=cfg.MODEL.NUM_CLASSES,

@@ -11,7 +11,6 @@ from slowfast.log import LOGGER
 # built. Each entry goes away with the feature that honours it.
 _NEUTRAL: dict[str, Any] = {
     "CONTRASTIVE.PREDICTOR_DEPTHS": [],
-    "DATA.MULTI_LABEL": False,
     "DEMO.ENABLE": False,
     "MASK.ENABLE": False,
     "TENSORBOARD.CATEGORIES_PATH": "",

@@ -32,7 +32,7 @@ from slowfast.engine.checkpoint.state import newest_whole, read_checkpoint
 from slowfast.engine.journal import Journal
 from slowfast.engine.meters import Progress, memory_gb
 from slowfast.engine.record import open_run, record_data, write_json
-from slowfast.engine.results import summarise, write_predictions
+from slowfast.engine.results import final_figures, summarise, write_predictions
 from slowfast.engine.support import refuse_unsupported
 from slowfast.engine.to_device import ToDevice
 from slowfast.eval.ensemble import ViewEnsemble
@@ -164,7 +164,7 @@ def _test_views(
     if cfg.TEST.SAVE_RESULTS_PATH:
         with (folder / cfg.TEST.SAVE_RESULTS_PATH).open("wb") as file:
             pickle.dump([scores.float(), labels], file)  # the public layout: sums and labels
-    final = {f"{name}_acc": results[name] for name in ("top1", "top5") if name in results}
+    final = final_figures(results)
     journal.write({"_type": "test_final", **final, "num_videos": len(videos), **memory_gb()})
     return results
 

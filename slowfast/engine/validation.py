@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from slowfast import dist
@@ -13,6 +14,7 @@ from slowfast.engine.journal import Journal
 from slowfast.engine.meters import memory_gb
 from slowfast.engine.resume import save
 from slowfast.engine.stop import Interrupted, StopSignal, StopVote
+from slowfast.tasks.base import is_error
 
 
 def validate(
@@ -48,9 +50,10 @@ def validate(
     if metrics is None:
         raise Interrupted(vote.number, save(trainer, cfg))
     first = next(iter(metrics))
-    improved = metrics[first] < trainer.best.get(first, float("inf"))
+    before = trainer.best.get(first)
     for name, value in metrics.items():
-        trainer.best[name] = min(value, trainer.best.get(name, float("inf")))
+        trainer.best[name] = _best(name)(value, trainer.best.get(name, value))
+    improved = trainer.best[first] != before
     if improved:  # before the record, which tells a run that is killed here what is done
         save(trainer, cfg, best=True)
     record = {
@@ -58,7 +61,7 @@ def validate(
         "epoch": epoch + 1,
         "epochs": cfg.SOLVER.MAX_EPOCH,
         **metrics,
-        **{f"min_{name}": value for name, value in trainer.best.items()},
+        **{f"{_best(name).__name__}_{name}": value for name, value in trainer.best.items()},
         "time_diff": time.perf_counter() - since,
         **memory_gb(),
     }
@@ -72,9 +75,13 @@ def is_evaluated(journal: Journal, epoch: int) -> bool:
 
 
 def best_so_far(journal: Journal) -> dict[str, float]:
-    """The lowest errors that the journal has; a checkpoint may be older than its evaluation."""
+    """The best figures that the journal has; a checkpoint may be older than its evaluation."""
     best: dict[str, float] = {}
     for record in journal.records():
         if record["_type"] == "val_epoch":
-            best = {k.removeprefix("min_"): v for k, v in record.items() if k.startswith("min_")}
+            best = {k[4:]: v for k, v in record.items() if k.startswith(("min_", "max_"))}
     return dict(dist.broadcast_object(best))
+
+
+def _best(metric: str) -> Callable[..., float]:
+    return min if is_error(metric) else max

@@ -10,6 +10,11 @@ from slowfast.data.batch import Batch
 from slowfast.data.transforms.device import InputStage
 
 
+def is_error(metric: str) -> bool:
+    """Whether the lowest value of a metric is the best; names of errors end so."""
+    return metric.endswith("_err")
+
+
 class Evaluator(Protocol):
     """Gathers predictions and turns them into metrics; `state` and `merge` join the ranks."""
 

@@ -135,7 +135,7 @@ def test_sigterm_from_outside_ends_the_command(tiny: list[str], tmp_path: Path) 
     ("key", "value", "message"),
     [
         ("MULTIGRID.LONG_CYCLE", "True", r"MULTIGRID\.LONG_CYCLE is for learning rates in steps"),
-        ("DATA.MULTI_LABEL", "True", r"DATA\.MULTI_LABEL is True, which this version cannot do"),
+        ("DATA.MULTI_LABEL", "True", r"MODEL\.LOSS_FUNC is 'cross_entropy', but with DATA\.MULTI"),
         ("NUM_GPUS", "64", r"NUM_GPUS is 64, but PyTorch finds \d+ CUDA device"),
         ("MODEL.LOSS_FUNC", "contrastive_loss", r"MODEL\.LOSS_FUNC is 'contrastive_loss'"),
         ("TRAIN.AMP_DTYPE", "int8", "TRAIN.AMP_DTYPE"),

@@ -15,5 +15,7 @@ def test_the_journal_knows_what_an_older_checkpoint_does_not(tmp_path: Path) -> 
     journal.write({"_type": "val_epoch", "epoch": 1, "top1_err": 50.0, "min_top1_err": 50.0})
     journal.write({"_type": "val_epoch", "epoch": 2, "top1_err": 70.0, "min_top1_err": 50.0})
     assert best_so_far(journal) == {"top1_err": 50.0}
+    journal.write({"_type": "val_epoch", "epoch": 2, "map": 70.0, "max_map": 75.0})
+    assert best_so_far(journal) == {"map": 75.0}
     assert is_evaluated(journal, 2)
     assert not is_evaluated(journal, 3)
