@@ -16,6 +16,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -108,15 +109,7 @@ def make_motions(
         for index in range(count)
         if not (folder / clip_path(settings, split, index)).exists()
     ]
-    write = partial(_write_clip, folder, settings)
-    if workers and len(tasks) > 1:
-        # A fork would copy this process with the locks of its other threads.
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(workers, mp_context=context) as pool:
-            chunk = max(1, min(32, len(tasks) // (2 * workers)))
-            _count(pool.map(write, tasks, chunksize=chunk), len(tasks), progress)
-    else:
-        _count(map(write, tasks), len(tasks), progress)
+    write_all(partial(_write_clip, folder, settings), tasks, workers=workers, progress=progress)
     return folder
 
 
@@ -149,6 +142,24 @@ def encode(path: Path, frames: NDArray[np.uint8], *, fps: int) -> None:
     part.replace(path)
 
 
+def write_all(
+    write: Callable[[tuple[str, int]], None],
+    tasks: Sequence[tuple[str, int]],
+    *,
+    workers: int,
+    progress: Progress | None,
+) -> None:
+    """Call `write` for each (split, number), in ``workers`` processes; 0: in this one."""
+    if workers and len(tasks) > 1:
+        # A fork would copy this process with the locks of its other threads.
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(workers, mp_context=context) as pool:
+            chunk = max(1, min(32, len(tasks) // (2 * workers)))
+            _count(pool.map(write, tasks, chunksize=chunk), len(tasks), progress)
+    else:
+        _count(map(write, tasks), len(tasks), progress)
+
+
 def _write_clip(folder: Path, settings: Settings, task: tuple[str, int]) -> None:
     path = folder / clip_path(settings, *task)
     encode(path, draw_clip(settings, *task), fps=settings.fps)
@@ -160,15 +171,20 @@ def _count(done: object, total: int, progress: Progress | None) -> None:
             progress(number, total)
 
 
-def _check(settings: Settings) -> None:
-    unknown = [name for name in settings.classes if name not in CLASSES]
-    if unknown or not settings.classes or len(set(settings.classes)) < len(settings.classes):
+def check_classes(names: Sequence[str]) -> None:
+    """Raise ValueError unless they are some of ``CLASSES``, each once."""
+    unknown = [name for name in names if name not in CLASSES]
+    if unknown or not names or len(set(names)) < len(names):
         near = difflib.get_close_matches(unknown[0], CLASSES, n=2) if unknown else []
         hint = f". Did you mean {' or '.join(near)} for {unknown[0]!r}?" if near else ""
         raise ValueError(
             f"motions: expected classes from {', '.join(CLASSES)}, each once; "
-            f"got {', '.join(settings.classes) or 'none'}{hint}"
+            f"got {', '.join(names) or 'none'}{hint}"
         )
+
+
+def _check(settings: Settings) -> None:
+    check_classes(settings.classes)
     if settings.width % 2 or settings.height % 2 or min(settings.width, settings.height) < 16:
         raise ValueError(
             f"motions: expected an even width and height of at least 16 pixels, got "
@@ -181,8 +197,12 @@ def _check(settings: Settings) -> None:
         )
 
 
-def _claim(folder: Path, settings: Settings) -> None:
-    """Make the folder this set's, or find that it is; lists and names are written here."""
+def check_stamp(folder: Path, settings: Any) -> str:
+    """What is to be written to ``STAMP`` of a set with these settings, a dataclass.
+
+    Raises:
+        ValueError: the folder holds a set that was made with others.
+    """
     stamp = folder / STAMP
     wanted = json.loads(json.dumps(asdict(settings)))  # tuples become lists, as in the file
     if stamp.exists():
@@ -194,6 +214,12 @@ def _claim(folder: Path, settings: Settings) -> None:
                 f"{stamp}: expected a set made with {asked}, found one made with {differ}; "
                 "choose another folder, or delete this one to make it anew"
             )
+    return json.dumps(wanted, indent=1) + "\n"
+
+
+def _claim(folder: Path, settings: Settings) -> None:
+    """Make the folder this set's, or find that it is; lists and names are written here."""
+    stamp = check_stamp(folder, settings)
     for split, count in zip(SPLITS, settings.sizes, strict=True):
         (folder / split).mkdir(parents=True, exist_ok=True)
         lines = (
@@ -202,4 +228,4 @@ def _claim(folder: Path, settings: Settings) -> None:
         )
         (folder / f"{split}.csv").write_text("".join(lines))
     (folder / "classes.txt").write_text("".join(f"{name}\n" for name in settings.classes))
-    stamp.write_text(json.dumps(wanted, indent=1) + "\n")
+    (folder / STAMP).write_text(stamp)

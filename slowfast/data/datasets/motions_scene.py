@@ -119,6 +119,14 @@ def draw_look(random: np.random.Generator, *, width: int, height: int) -> Look:
     colour = random.uniform(90, 255, 3)
     while (colour - background) @ LUMA < 80:
         colour = random.uniform(90, 255, 3)
+    texture = draw_texture(random, width=width, height=height)
+    shape = list(SHAPES)[int(random.integers(len(SHAPES)))]
+    spacing = random.uniform(28, 32) * min(width, height) / 48
+    return Look(shape, colour, background, texture, spacing, noise=2.0)
+
+
+def draw_texture(random: np.random.Generator, *, width: int, height: int) -> Array:
+    """Soft waves around 0, (height, width, 3), to be added to a plain ground."""
     x = np.arange(width) / width
     y = np.arange(height)[:, None] / height
     texture = np.zeros((height, width, 3))
@@ -126,9 +134,7 @@ def draw_look(random: np.random.Generator, *, width: int, height: int) -> Look:
         across, along = random.integers(-3, 4, 2)
         wave = np.cos(2 * math.pi * (across * x + along * y + random.uniform()))
         texture += wave[..., None] * random.normal(0, 5, 3)
-    shape = list(SHAPES)[int(random.integers(len(SHAPES)))]
-    spacing = random.uniform(28, 32) * min(width, height) / 48
-    return Look(shape, colour, background, texture, spacing, noise=2.0)
+    return texture
 
 
 def render(states: Array, look: Look, random: np.random.Generator) -> NDArray[np.uint8]:
@@ -141,15 +147,30 @@ def render(states: Array, look: Look, random: np.random.Generator) -> NDArray[np
     half = look.spacing / 2  # pixels are seen from the nearest object
     across = (np.arange(width) + 0.5 - x + half) % look.spacing - half  # (T, 1, W)
     along = (np.arange(height)[:, None] + 0.5 - y + half) % look.spacing - half  # (T, H, 1)
+    cover = shape_cover(look.shape, across, along, radius, angle)[..., None]
+    plain = (look.background + look.texture).astype(np.float32)
+    frames = cover * (look.colour.astype(np.float32) - plain) + plain
+    frames += look.noise * random.standard_normal(cover.shape, dtype=np.float32)
+    return np.clip(frames + 0.5, 0, 255).astype(np.uint8)
+
+
+def shape_cover(
+    shape: str, across: Array, along: Array, radius: Array, angle: Array
+) -> NDArray[np.float32]:
+    """How much of each pixel a shape covers, float32 (T, H, W), 0 to 1.
+
+    Args:
+        across: (T, 1, W), of the pixel's centre from that of the shape, pixels to the right.
+        along: (T, H, 1), downwards.
+        radius: (T, 1, 1), pixels.
+        angle: (T, 1, 1), radians.
+    """
     cos, sin = np.cos(angle) / radius, np.sin(angle) / radius
     u = (across * cos).astype(np.float32) + (along * sin).astype(np.float32)  # in radii
     v = (along * cos).astype(np.float32) - (across * sin).astype(np.float32)
     inside = np.full_like(u, -np.inf)  # distance to the nearest edge, in radii, > 0 inside
-    for left, right, top, bottom in SHAPES[look.shape]:
+    for left, right, top, bottom in SHAPES[shape]:
         part = np.minimum(np.minimum(u - left, right - u), np.minimum(v - top, bottom - v))
         inside = np.maximum(inside, part)
-    cover = np.clip(inside * radius.astype(np.float32) + 0.5, 0, 1)[..., None]
-    plain = (look.background + look.texture).astype(np.float32)
-    frames = cover * (look.colour.astype(np.float32) - plain) + plain
-    frames += look.noise * random.standard_normal((*u.shape, 1), dtype=np.float32)
-    return np.clip(frames + 0.5, 0, 255).astype(np.uint8)
+    cover: NDArray[np.float32] = np.clip(inside * radius.astype(np.float32) + 0.5, 0, 1)
+    return cover
