@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from slowfast.data.datasets.ava_boxes import Keyframe, read_exclusions
+from slowfast.data.datasets.ava_boxes import read_exclusions
 from slowfast.data.datasets.box_rows import BoxRows, read_box_rows
 from slowfast.data.datasets.label_map import read_label_map
-from slowfast.eval.frame_map import BoxTable, Curve, frame_curves, frame_map
+from slowfast.eval.frame_map import Curve, frame_map
 from slowfast.log import LOGGER
+from slowfast.tasks.frame_truth import FrameTruth
 
 
 @dataclass(frozen=True)
@@ -57,9 +57,8 @@ def evaluate_lists(
     """
     names = read_label_map(label_map)
     truth, found = read_box_rows(annotated, detected=False), read_box_rows(detected, detected=True)
-    excluded = read_exclusions(exclusions) if exclusions else frozenset[Keyframe]()
-    tables = _joined(truth, found, excluded)
-    curves = frame_curves(*tables, names)
+    excluded = frozenset(read_exclusions(exclusions) if exclusions else ())
+    curves = FrameTruth(truth, names, excluded).curves(found)
     if not any(curve.annotated for curve in curves.values()):
         raise ValueError(
             f"{annotated}: expected boxes of the {len(names)} classes of {label_map}, found none "
@@ -68,29 +67,6 @@ def evaluate_lists(
         )
     _warn_of_strangers(str(annotated), truth, str(detected), found)
     return FrameMap(curves, names)
-
-
-def _joined(
-    truth: BoxRows, found: BoxRows, excluded: set[Keyframe] | frozenset[Keyframe]
-) -> tuple[BoxTable, BoxTable]:
-    """Both lists with keyframes numbered alike, without those that are excluded."""
-    number_of = {name: i for i, name in enumerate(dict.fromkeys((*truth.names, *found.names)))}
-    seconds, place = np.unique(np.concatenate([truth.second, found.second]), return_inverse=True)
-    second_of = {second: i for i, second in enumerate(seconds.tolist())}
-    left_out = [
-        number_of[name] * len(seconds) + second_of[second]
-        for name, second in excluded
-        if name in number_of and second in second_of
-    ]
-    tables, begin = [], 0
-    for rows in (truth, found):
-        videos = np.array([number_of[name] for name in rows.names], np.int64)
-        own = place.reshape(-1)[begin : begin + len(rows)]
-        keyframe: NDArray[np.int64] = videos[rows.video] * len(seconds) + own
-        table = BoxTable(keyframe, rows.corners, rows.label, rows.score)
-        tables.append(table.rows(~np.isin(keyframe, left_out)) if left_out else table)
-        begin += len(rows)
-    return tables[0], tables[1]
 
 
 def _warn_of_strangers(annotated: str, truth: BoxRows, detected: str, found: BoxRows) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -10,6 +11,7 @@ from torch import nn
 
 from slowfast import dist
 from slowfast.data.augmentation_from_cfg import augment_stage_from_cfg
+from slowfast.data.datasets.ava import clock_from_cfg
 from slowfast.data.datasets.build import (
     build_loader,
     class_names_from_cfg,
@@ -38,6 +40,8 @@ from slowfast.models.build import build_model
 from slowfast.models.memory_layout import channels_last
 from slowfast.tasks.base import Task
 from slowfast.tasks.classification import Classification
+from slowfast.tasks.detection import Detection
+from slowfast.tasks.frame_truth import truth_from_cfg
 from slowfast.tasks.losses import make_loss
 from slowfast.tasks.multi_label import MultiLabel
 
@@ -136,12 +140,15 @@ def build_task(cfg: Any) -> Task:
     """What MODEL.LOSS_FUNC and its like ask for.
 
     Raises:
-        ValueError: boxes are to be classified, for which there is no task yet.
+        ValueError: another loss is asked for than the labels allow.
     """
     if cfg.DETECTION.ENABLE:
+        return _detection_from_cfg(cfg)
+    if cfg.MODEL.LOSS_FUNC == "bce":
         raise ValueError(
-            "DETECTION.ENABLE is True: this version builds the networks of detection, but does "
-            "not train, test or predict with them yet; set it to False to classify whole clips"
+            "MODEL.LOSS_FUNC is 'bce', the loss of boxes (DETECTION.ENABLE), but clips are "
+            "classified; set it to 'cross_entropy', or to 'bce_logit' if they have several labels "
+            "(DATA.MULTI_LABEL)"
         )
     kind = MultiLabel if cfg.DATA.MULTI_LABEL else Classification
     if kind is MultiLabel and cfg.MODEL.LOSS_FUNC != "bce_logit":
@@ -153,6 +160,22 @@ def build_task(cfg: Any) -> Task:
         inputs=input_stage_from_cfg(cfg),
         criterion=make_loss(cfg.MODEL.LOSS_FUNC, label_smoothing=cfg.MODEL.LABEL_SMOOTHING),
         num_classes=cfg.MODEL.NUM_CLASSES,
+    )
+
+
+def _detection_from_cfg(cfg: Any) -> Detection:
+    if cfg.MODEL.LOSS_FUNC != "bce" or cfg.MODEL.HEAD_ACT != "sigmoid":
+        raise ValueError(
+            f"DETECTION.ENABLE is True, MODEL.LOSS_FUNC {cfg.MODEL.LOSS_FUNC!r} and HEAD_ACT "
+            f"{cfg.MODEL.HEAD_ACT!r}, but a person in a box may do several things at once, and "
+            "heads of boxes give scores while training, too; set them to 'bce' and 'sigmoid'"
+        )
+    return Detection(
+        inputs=input_stage_from_cfg(cfg),
+        criterion=make_loss("bce"),
+        num_classes=cfg.MODEL.NUM_CLASSES,
+        truth=cache(partial(truth_from_cfg, cfg)),
+        validated=clock_from_cfg(cfg, "val").takes,
     )
 
 

@@ -36,12 +36,13 @@ def evaluate(
         ValueError: there is no video that can be read.
     """
     model.eval()
-    evaluator = task.evaluator()
+    evaluator = task.evaluator(loader.dataset.records)
     left_out = 0
     with Progress("val", len(loader), shown=dist.is_main()) as progress:
         for batch in ToDevice(loader, device):
             bad.add(batch.bad, seen=len(batch) + len(batch.bad))
             left_out += len(batch.bad)
+            evaluator.miss([bad_one.video for bad_one in batch.bad])
             if len(batch):
                 batch = batch.to(device, non_blocking=True)
                 with torch.autocast(device.type, amp_dtype, enabled=amp_dtype is not None):

@@ -24,11 +24,11 @@ def summarise(
     class that a video has.
     """
     if labels.ndim == 2:
-        return _summary_of_several(scores, labels, _names(class_names, num_classes))
+        return _summary_of_several(scores, labels, named(class_names, num_classes))
     ks = tuple(k for k in (1, 5) if k <= num_classes)
     matrix = confusion_matrix(scores.argmax(1), labels, num_classes)
     accuracy = per_class_accuracy(matrix)
-    names = _names(class_names, num_classes)
+    names = named(class_names, num_classes)
     per_class = [
         {"name": name, "accuracy": 100 * share, "videos": count}
         for name, share, count in zip(names, accuracy.tolist(), matrix.sum(1).tolist(), strict=True)
@@ -68,7 +68,7 @@ def write_predictions(
 ) -> None:
     """One JSON object a line: which video, its label or labels, the prediction and all scores."""
     assert scores.isfinite().all(), "scores were checked when they came"
-    names = _names(class_names, scores.shape[1])
+    names = named(class_names, scores.shape[1])
     # One format for a row takes a fifth of the time that JSON takes for each number.
     numbers = ", ".join(["%.6g"] * scores.shape[1])
     rows = zip(videos, scores, labels, scores.argmax(1).tolist(), strict=True)
@@ -93,6 +93,6 @@ def _label_entries(label: Tensor, names: list[str]) -> dict[str, Any]:
     return {"labels": classes, "label_names": [names[each] for each in classes]}
 
 
-def _names(class_names: list[str], num_classes: int) -> list[str]:
+def named(class_names: list[str], num_classes: int) -> list[str]:
     """The given names, and numbers for classes that have none."""
     return [*class_names[:num_classes], *map(str, range(len(class_names), num_classes))]

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from slowfast import dist
 from slowfast.config import clips_per_process, with_values
 from slowfast.data.bad_samples import BadSampleLog
-from slowfast.data.batch import Batch, Sample
+from slowfast.data.batch import BadSample, Batch, Sample
 from slowfast.data.datasets.build import build_loader, class_names_from_cfg
 from slowfast.data.datasets.catalog import num_test_views_from_cfg
 from slowfast.data.loader import EvalLoader
@@ -30,9 +30,10 @@ from slowfast.engine.checkpoint.from_cfg import load_from_cfg
 from slowfast.engine.checkpoint.integrity import CheckpointError
 from slowfast.engine.checkpoint.state import newest_whole, read_checkpoint
 from slowfast.engine.journal import Journal
+from slowfast.engine.judge import Judge, Tested, judge_of
 from slowfast.engine.meters import Progress, memory_gb
 from slowfast.engine.record import open_run, record_data, write_json
-from slowfast.engine.results import final_figures, summarise, write_predictions
+from slowfast.engine.results import final_figures
 from slowfast.engine.support import refuse_unsupported
 from slowfast.engine.to_device import ToDevice
 from slowfast.eval.ensemble import ViewEnsemble
@@ -131,13 +132,17 @@ def _test_views(
     if run is None:
         return {}
     records = loader.dataset.records
-    videos, scores, labels = run.ensemble.complete()
-    LOGGER.info("%d videos x %d views: each counted once", len(videos), run.ensemble.num_views)
-    results = summarise(scores, labels, class_names, cfg.MODEL.NUM_CLASSES) | {
-        "num_videos": len(videos),
-        "views_per_video": run.ensemble.num_views,
-        "num_views": len(videos) * run.ensemble.num_views,
-        "left_out": run.left_out,
+    rows, scores, labels = run.ensemble.complete()
+    views = run.ensemble.num_views
+    LOGGER.info("%d %s x %d views: each counted once", len(rows), run.judge.what, views)
+    summed = cfg.DATA.ENSEMBLE_METHOD == "sum"
+    means = scores / views if summed else scores
+    unread = [item.video for item in run.left_out]
+    tested = Tested(rows, means, labels, views, class_names, unread)
+    results = run.judge.summarise(tested) | {
+        "views_per_video": views,
+        "num_views": len(rows) * views,
+        "left_out": [{"video": item.path, "cause": item.cause} for item in run.left_out],
         "weights": "averaged (EMA)" if cfg.EMA.ENABLE else "trained",
         "seconds": time.perf_counter() - since,
     }
@@ -150,29 +155,23 @@ def _test_views(
             "bad_samples.jsonl",
         )
     write_json(folder / "test_results.json", results)
-    paths = [records[video].path for video in videos.tolist()]
-    mean_scores = scores / run.ensemble.num_views if cfg.DATA.ENSEMBLE_METHOD == "sum" else scores
     if cfg.TEST.PREDICTIONS:
-        write_predictions(
-            folder / cfg.TEST.PREDICTIONS,
-            paths,
-            mean_scores,
-            labels,
-            class_names,
-            views=run.ensemble.num_views,
-        )
+        run.judge.write(folder / cfg.TEST.PREDICTIONS, tested)
     if cfg.TEST.SAVE_RESULTS_PATH:
         with (folder / cfg.TEST.SAVE_RESULTS_PATH).open("wb") as file:
             pickle.dump([scores.float(), labels], file)  # the public layout: sums and labels
-    final = final_figures(results)
-    journal.write({"_type": "test_final", **final, "num_videos": len(videos), **memory_gb()})
+    counts: dict[str, Any] = {
+        name: results[name] for name in ("num_videos", "num_boxes") if name in results
+    }
+    journal.write({"_type": "test_final", **final_figures(results), **counts, **memory_gb()})
     return results
 
 
 @dataclass
 class _Run:
+    judge: Judge
     ensemble: ViewEnsemble
-    left_out: list[dict[str, str]]
+    left_out: list[BadSample]
 
 
 def _run_views(
@@ -190,23 +189,25 @@ def _run_views(
         num_classes=cfg.MODEL.NUM_CLASSES,
         method=cfg.DATA.ENSEMBLE_METHOD,
     )
+    judge = judge_of(task, loader.dataset.records)
     chunk = clips_per_process(cfg, "TEST")
     amp = amp_dtype_from_cfg(cfg, enabled=cfg.TEST.MIXED_PRECISION)
-    left_out: list[dict[str, str]] = []
+    left_out: list[BadSample] = []
     with Progress("test", len(loader), shown=dist.is_main()) as progress:
         for item in ToDevice(loader, device):
             if isinstance(item, Sample):
                 scores = score_views(model, task, item, device=device, chunk=chunk, amp_dtype=amp)
-                ensemble.update(item.video, item.views, scores, item.label)
+                for row in judge.rows(item, scores):
+                    ensemble.update(*row)
                 bad.add([], seen=1)
             else:
-                left_out.append({"video": item.path, "cause": item.cause})
+                left_out.append(item)
                 bad.add([item], seen=1)
             progress.step()
     state, lists = gather_rows(ensemble.state()), gather_to_main(left_out)
     if state is None or lists is None:
         return None
     ensemble.merge([state])
-    gathered = [entry for entries in lists for entry in entries]
-    ensemble.check_complete(len(loader.dataset.records) - len(gathered))
-    return _Run(ensemble, gathered)
+    gathered = [item for items in lists for item in items]
+    ensemble.check_complete(judge.expected([item.video for item in gathered]))
+    return _Run(judge, ensemble, gathered)

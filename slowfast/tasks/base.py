@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from torch import Tensor, nn
 
 from slowfast.data.batch import Batch
+from slowfast.data.record import Records
 from slowfast.data.transforms.device import InputStage
 
 
@@ -20,6 +22,10 @@ class Evaluator(Protocol):
 
     def update(self, scores: Tensor, batch: Batch) -> None: ...
 
+    def miss(self, rows: Sequence[int]) -> None:
+        """Rows that could not be read, and are in no figure."""
+        ...
+
     def state(self) -> dict[str, Tensor]: ...
 
     def merge(self, states: list[dict[str, Tensor]]) -> None: ...
@@ -31,6 +37,9 @@ class Task(Protocol):
     """The seam between the training loop and what is trained."""
 
     @property
+    def num_classes(self) -> int: ...
+
+    @property
     def inputs(self) -> InputStage:
         """uint8 clips -> the pathways of the network, on the device."""
         ...
@@ -40,7 +49,9 @@ class Task(Protocol):
         ...
 
     def predict(self, model: nn.Module, batch: Batch) -> Tensor:
-        """Scores, float32 (N, num_classes), of a model in eval mode."""
+        """Scores of clips (N, num_classes) or boxes (R, num_classes), float32, in eval mode."""
         ...
 
-    def evaluator(self) -> Evaluator: ...
+    def evaluator(self, records: Records) -> Evaluator:
+        """Of a split, for evaluation while training."""
+        ...

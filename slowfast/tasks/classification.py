@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from slowfast.data.batch import Batch
+from slowfast.data.record import Records
 from slowfast.data.transforms.device import InputStage
 from slowfast.eval.topk import topk_correct
 from slowfast.tasks.losses import Loss
@@ -46,7 +47,7 @@ class Classification:
     def predict(self, model: nn.Module, batch: Batch) -> Tensor:
         return model(self.inputs(batch.clips)).float()
 
-    def evaluator(self) -> TopKErrors:
+    def evaluator(self, records: Records) -> TopKErrors:
         return TopKErrors(self.top_k)
 
 
@@ -67,6 +68,9 @@ class TopKErrors:
         correct = topk_correct(scores, batch.labels, self.top_k)
         self.correct += torch.stack([c.double().cpu() for c in correct])
         self.total += len(batch)
+
+    def miss(self, rows: Sequence[int]) -> None:
+        pass
 
     def state(self) -> dict[str, Tensor]:
         return {"correct": self.correct, "total": torch.tensor(self.total)}

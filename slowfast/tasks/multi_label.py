@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from slowfast.data.batch import Batch
+from slowfast.data.record import Records
 from slowfast.data.transforms.device import InputStage
 from slowfast.eval.mean_ap import average_precision, mean_average_precision
 from slowfast.tasks.losses import Loss
@@ -34,7 +36,7 @@ class MultiLabel:
     def predict(self, model: nn.Module, batch: Batch) -> Tensor:
         return model(self.inputs(batch.clips)).float()
 
-    def evaluator(self) -> MeanPrecision:
+    def evaluator(self, records: Records) -> MeanPrecision:
         return MeanPrecision(self.num_classes)
 
 
@@ -48,6 +50,9 @@ class MeanPrecision:
     def update(self, scores: Tensor, batch: Batch) -> None:
         self._scores.append(scores.cpu())
         self._labels.append(batch.labels.cpu())
+
+    def miss(self, rows: Sequence[int]) -> None:
+        pass
 
     def state(self) -> dict[str, Tensor]:
         return {"scores": torch.cat(self._scores), "labels": torch.cat(self._labels)}

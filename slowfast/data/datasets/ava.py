@@ -206,22 +206,27 @@ def ava_from_cfg(cfg: Any, split: str) -> Ava:
     predicted = ava.TRAIN_PREDICT_BOX_LISTS if train else ava.TEST_PREDICT_BOX_LISTS
     for name in predicted or ():
         lists.add(folder / name, detected=True)
-    rare = split == "val" and not ava.FULL_TEST_ON_VAL
-    clock = Clock(
-        fps=ava.FPS,
-        start_second=ava.START_SECOND,
-        valid_seconds=tuple(ava.VALID_SECONDS),
-        every=ava.VAL_EVERY_SECONDS if rare else 1,
-    )
     excluded: set[Keyframe] = set()
     if ava.EXCLUSION_FILE and not train:
         excluded = read_exclusions(folder / ava.EXCLUSION_FILE)
     return join_ava(
         _videos(ava, ava.TRAIN_LISTS if train else ava.TEST_LISTS),
         lists,
-        clock=clock,
+        clock=clock_from_cfg(cfg, split),
         num_classes=classes,
         excluded=excluded,
+    )
+
+
+def clock_from_cfg(cfg: Any, split: str) -> Clock:
+    """The seconds of a split; validation takes a part unless ``AVA.FULL_TEST_ON_VAL``."""
+    ava = cfg.AVA
+    rare = split == "val" and not ava.FULL_TEST_ON_VAL
+    return Clock(
+        fps=ava.FPS,
+        start_second=ava.START_SECOND,
+        valid_seconds=tuple(ava.VALID_SECONDS),
+        every=ava.VAL_EVERY_SECONDS if rare else 1,
     )
 
 

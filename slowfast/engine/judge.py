@@ -1,0 +1,203 @@
+"""What a test adds up, and what is written of it: for clips with labels, and for boxes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
+from typing import Any, Protocol
+
+import simplejson
+import torch
+from torch import Tensor
+
+from slowfast.data.batch import Sample
+from slowfast.data.record import Records
+from slowfast.engine.results import named, summarise, write_predictions
+from slowfast.eval.frame_map import frame_map
+from slowfast.tasks.base import Task
+from slowfast.tasks.detection import Detection, box_rows_of
+
+Row = tuple[int, Tensor, Tensor, int | Tensor]  # number, views, scores of views (v, K), label
+
+
+@dataclass(frozen=True)
+class Tested:
+    """All rows of a test, over all views.
+
+    Attributes:
+        rows: int64 (N,), what each is of, as the judge numbers them.
+        scores: (N, K), means over views; or the highest, for ``DATA.ENSEMBLE_METHOD`` max.
+        labels: (N,) or (N, K).
+        views: of each row.
+        class_names: may be fewer than K.
+        unread: rows of the list that could not be read.
+    """
+
+    rows: Tensor
+    scores: Tensor
+    labels: Tensor
+    views: int
+    class_names: list[str]
+    unread: Sequence[int]
+
+
+class Judge(Protocol):
+    """The seam between a test and what is tested."""
+
+    @property
+    def what(self) -> str:
+        """Rows are, in a word."""
+        ...
+
+    def rows(self, sample: Sample, scores: Tensor) -> Iterator[Row]:
+        """What the scores of all views of a sample, (V, K) or (V * R, K), are of."""
+        ...
+
+    def expected(self, unread: Sequence[int]) -> int:
+        """Number of rows, if those of the list could not be read."""
+        ...
+
+    def summarise(self, tested: Tested) -> dict[str, Any]: ...
+
+    def write(self, path: Path, tested: Tested) -> None:
+        """A JSON object a row, with all of its scores."""
+        ...
+
+
+def judge_of(task: Task, records: Records) -> Judge:
+    if isinstance(task, Detection):
+        return BoxJudge(records, task)
+    return ClipJudge(records, task.num_classes)
+
+
+@dataclass(frozen=True)
+class ClipJudge:
+    """A row a video: its label or labels, its scores."""
+
+    records: Records
+    num_classes: int
+    what = "videos"
+
+    def rows(self, sample: Sample, scores: Tensor) -> Iterator[Row]:
+        yield sample.video, sample.views, scores, sample.label
+
+    def expected(self, unread: Sequence[int]) -> int:
+        return len(self.records) - len(unread)
+
+    def summarise(self, tested: Tested) -> dict[str, Any]:
+        found = summarise(tested.scores, tested.labels, tested.class_names, self.num_classes)
+        return found | {"num_videos": len(tested.rows)}
+
+    def write(self, path: Path, tested: Tested) -> None:
+        write_predictions(
+            path,
+            [self.records[video].path for video in tested.rows.tolist()],
+            tested.scores,
+            tested.labels,
+            tested.class_names,
+            views=tested.views,
+        )
+
+
+class BoxJudge:
+    """A row a box; boxes are numbered through all keyframes of the list."""
+
+    what = "boxes"
+
+    def __init__(self, records: Records, task: Detection) -> None:
+        self.records, self.task = records, task
+        counts = [_boxes_of(records, row) for row in range(len(records))]
+        self.begin = torch.tensor([0, *accumulate(counts)])  # boxes before each keyframe
+
+    def rows(self, sample: Sample, scores: Tensor) -> Iterator[Row]:
+        assert sample.boxes is not None
+        first, views = int(self.begin[sample.video]), len(sample.views)
+        by_view = scores.view(views, -1, scores.shape[1])
+        labels = sample.boxes.labels
+        for i in range(by_view.shape[1]):
+            yield first + i, sample.views, by_view[:, i], labels[i]
+
+    def expected(self, unread: Sequence[int]) -> int:
+        return int(self.begin[-1]) - sum(_boxes_of(self.records, row) for row in unread)
+
+    def summarise(self, tested: Tested) -> dict[str, Any]:
+        truth = self.task.truth()
+        unread = [self.records[row].keyframe_key for row in tested.unread]
+        keyframes, corners = self._places(tested.rows)
+        curves = truth.curves(
+            box_rows_of(self.records, keyframes, corners, tested.scores),
+            left_out=[key for key in unread if key],
+        )
+        names = named(tested.class_names, self.task.num_classes)
+        per_class = [
+            {
+                "name": truth.names.get(number, names[number - 1]),
+                "ap": None if not curve.annotated else 100 * curve.average_precision,
+                "boxes": curve.annotated,
+            }
+            for number, curve in curves.items()
+        ]
+        mean = frame_map(curves)
+        return {
+            "map": None if math.isnan(mean) else 100 * mean,
+            "per_class": per_class,
+            "num_boxes": len(tested.rows),
+            "num_keyframes": len(self.records) - len(tested.unread),
+        }
+
+    def write(self, path: Path, tested: Tested) -> None:
+        """Also ``detections.csv`` beside it, as the server of the AVA challenge takes it."""
+        keyframes, corners = self._places(tested.rows)
+        names = named(tested.class_names, self.task.num_classes)
+        evaluated = sorted(self.task.truth().names)
+        numbers = ", ".join(["%.6g"] * self.task.num_classes)
+        every = zip(
+            keyframes.tolist(), corners.tolist(), tested.scores.tolist(), tested.labels, strict=True
+        )
+        table = path.with_name("detections.csv")
+        with path.open("w") as lines, table.open("w", encoding="utf-8") as rows:
+            for keyframe, box, scores, label in every:
+                key = self.records[keyframe].keyframe_key
+                assert key is not None
+                classes = label.nonzero().flatten().tolist()
+                record = {
+                    "video": key[0],
+                    "second": key[1],
+                    "box": [round(value, 6) for value in box],
+                    "labels": classes,
+                    "label_names": [names[each] for each in classes],
+                    "views": tested.views,
+                }
+                head = simplejson.dumps(record).removesuffix("}")
+                lines.write(f'{head}, "scores": [{numbers % tuple(scores)}]}}\n')
+                start = f"{key[0]},{_second(key[1])},{','.join(f'{v:.6f}' for v in box)}"
+                rows.write(
+                    "".join(f"{start},{each},{scores[each - 1]:.6f}\n" for each in evaluated)
+                )
+
+    def _places(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """The keyframe of each box, and its corners (N, 4) as they were given."""
+        keyframes = torch.searchsorted(self.begin, rows, right=True) - 1
+        corners = torch.empty(len(rows), 4)
+        known: dict[int, Tensor] = {}
+        for i, (row, keyframe) in enumerate(zip(rows.tolist(), keyframes.tolist(), strict=True)):
+            if keyframe not in known:
+                boxes = self.records[keyframe].boxes
+                assert boxes is not None
+                known = {keyframe: boxes.corners}  # boxes of a keyframe follow each other
+            corners[i] = known[keyframe][row - int(self.begin[keyframe])]
+        return keyframes, corners
+
+
+def _second(second: float) -> str:
+    """As AVA writes it: 0902; fractions of other data stay."""
+    return f"{int(second):04d}" if second == int(second) else f"{second:g}"
+
+
+def _boxes_of(records: Records, row: int) -> int:
+    boxes = records[row].boxes
+    assert boxes is not None, "keyframes have boxes"
+    return len(boxes)
