@@ -96,8 +96,8 @@ def _log_file(cfg: Any, job: dist.Job) -> Path:
 
 
 def _launch(cfg: Any, job: dist.Job) -> None:
-    device_from_cfg(cfg)  # too few GPUs are named here, in one line, before processes start
     os.environ.update(job.variables)
+    device_from_cfg(cfg)  # too few GPUs are named here, in one line, before processes start
     settings = {
         "processes": job.processes,
         "machines": job.machines,

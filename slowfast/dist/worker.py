@@ -23,7 +23,7 @@ import torch.distributed as dist
 from torch.distributed.rendezvous import rendezvous
 
 from slowfast.dist.failure import Failure, Stopped
-from slowfast.dist.ranks import TIMEOUT_VARIABLE, local_rank
+from slowfast.dist.ranks import TIMEOUT_VARIABLE, gpu
 from slowfast.dist.watchdog import WATCHDOG, stacks_path
 
 # Windows has no SIGUSR1.
@@ -54,7 +54,7 @@ class Group:
     def run(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         """``function(*args)`` while this process belongs to the group of its environment."""
         if self.backend == "nccl":
-            torch.cuda.set_device(local_rank())
+            torch.cuda.set_device(gpu())
         if int(os.environ["WORLD_SIZE"]) == 1:
             return function(*args)
         self._join()
