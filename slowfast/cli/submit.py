@@ -103,6 +103,8 @@ def _parameters(args: argparse.Namespace) -> dict[str, Any]:
         "cpus_per_task": args.cpus or 8 * max(args.gpus, 1),
         "timeout_min": round(60 * args.hours),
         "slurm_signal_delay_s": _SAVE_SECONDS,
+        # From SLURM 22.05 on srun gives a task one core unless it is told again.
+        "slurm_setup": ['export SRUN_CPUS_PER_TASK="$SLURM_CPUS_PER_TASK"'],
         "slurm_additional_parameters": {"requeue": True, "open-mode": "append"},
     }
     if args.partition:

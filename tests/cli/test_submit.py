@@ -58,6 +58,7 @@ def test_a_job_asks_for_a_signal_before_its_limit(
     assert executor.asked["nodes"] == 2
     assert executor.asked["tasks_per_node"] == 1
     assert executor.asked["gpus_per_node"] == 4
+    assert "SRUN_CPUS_PER_TASK=" in executor.asked["slurm_setup"][0]
     assert executor.asked["timeout_min"] == 90
     assert executor.asked["slurm_signal_delay_s"] == 120
     assert executor.asked["slurm_additional_parameters"]["requeue"]
