@@ -81,13 +81,13 @@ def device_from_cfg(cfg: Any) -> torch.device:
     if not cfg.NUM_GPUS:
         return torch.device("cpu")
     found = torch.cuda.device_count()
-    if found < cfg.NUM_GPUS:
+    if found < (1 if dist.has_own_gpu() else cfg.NUM_GPUS):
         raise ValueError(
             f"NUM_GPUS is {cfg.NUM_GPUS}, but PyTorch finds {found} CUDA device(s) here; "
             "set NUM_GPUS 0 to run on the CPU, or to the number you have (and TRAIN.BATCH_SIZE "
             "to fit, with SOLVER.BASE_LR scaled by the same factor)"
         )
-    return torch.device("cuda", dist.local_rank())
+    return torch.device("cuda", dist.gpu())
 
 
 def amp_dtype_from_cfg(cfg: Any, *, enabled: bool) -> torch.dtype | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from slowfast.data.loader import TrainLoader
 from slowfast.data.loader_workers import attended
 from slowfast.data.workers import usable_cores
 from slowfast.engine.build import Trainer, build_trainer
+from slowfast.engine.folder_lock import only_training_in
 from slowfast.engine.guard import Explosion, KeptBuffers, NonFinite
 from slowfast.engine.journal import Journal
 from slowfast.engine.meters import Clock, Progress, Speed
@@ -53,15 +55,16 @@ def train(cfg: Any, *, build: Callable[[Any], Trainer] = build_trainer) -> None:
     """
     refuse_unsupported(cfg)
     clips_per_process(cfg, "TRAIN")  # raises if a step cannot be shared evenly
-    journal = open_run(cfg)
-    bad = BadSampleLog(cfg.OUTPUT_DIR, max_fraction=cfg.DATA.MAX_BAD_FRACTION, rank=dist.rank())
-    plan = phases(cfg)
-    trainer: Trainer | None = None
-    with StopSignal() as stop:
-        for phase in plan[first_phase(plan, cfg) :]:
-            trainer, missed = _begin(phase, trainer, cfg, journal, bad, stop, build=build)
-            _train_phase(trainer, phase.cfg, journal, bad, stop, missed=missed)
-    journal.close()
+    with only_training_in(Path(cfg.OUTPUT_DIR)):
+        journal = open_run(cfg)
+        bad = BadSampleLog(cfg.OUTPUT_DIR, max_fraction=cfg.DATA.MAX_BAD_FRACTION, rank=dist.rank())
+        plan = phases(cfg)
+        trainer: Trainer | None = None
+        with StopSignal() as stop:
+            for phase in plan[first_phase(plan, cfg) :]:
+                trainer, missed = _begin(phase, trainer, cfg, journal, bad, stop, build=build)
+                _train_phase(trainer, phase.cfg, journal, bad, stop, missed=missed)
+        journal.close()
 
 
 def _begin(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
 
 import pytest
 
 from slowfast.engine.journal import Journal
-from slowfast.log import LOGGER, setup_logging
+from slowfast.log import LOGGER, setup_logging, write_line
 
 
 def iteration(epoch: int, i: int) -> dict:
@@ -89,3 +90,21 @@ def test_tensorboard_gets_the_numbers(tmp_path: Path) -> None:
     journal.write(iteration(1, 2), step=2)
     journal.close()
     assert list((tmp_path / "runs-kinetics").glob("events.out.tfevents.*"))
+
+
+def test_a_run_goes_on_when_nobody_reads_its_console(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in `slowfast run ... | head`."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as console:
+        with pytest.raises(BrokenPipeError):
+            os.write(writer, b"to nobody")
+        monkeypatch.setattr("sys.stdout", console)
+        setup_logging(tmp_path)
+        LOGGER.warning("first")
+        LOGGER.warning("second")
+        write_line("the end", stream=console)
+    said = [line.split("] ")[1] for line in (tmp_path / "stdout.log").read_text().splitlines()]
+    assert said == ["first", "second"]
