@@ -32,7 +32,7 @@ from slowfast.engine.stop import (
     StopVote,
     agree_to_stop,
 )
-from slowfast.engine.support import refuse_unsupported
+from slowfast.engine.support import check_batch_norm, refuse_unsupported
 from slowfast.engine.to_device import ToDevice
 from slowfast.engine.train_records import epoch_record, iteration_record
 from slowfast.engine.validation import best_so_far, is_evaluated, validate
@@ -56,6 +56,8 @@ def train(cfg: Any, *, build: Callable[[Any], Trainer] = build_trainer) -> None:
     journal = open_run(cfg)
     bad = BadSampleLog(cfg.OUTPUT_DIR, max_fraction=cfg.DATA.MAX_BAD_FRACTION, rank=dist.rank())
     plan = phases(cfg)
+    for phase in plan:
+        check_batch_norm(phase.cfg)
     trainer: Trainer | None = None
     with StopSignal() as stop:
         for phase in plan[first_phase(plan, cfg) :]:

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
+from slowfast import dist
 from slowfast.config import get_cfg, load_cfg, with_values
 from slowfast.config.defaults import KEYS
 from slowfast.engine.record import open_run
-from slowfast.engine.support import _ELSEWHERE, _NEUTRAL, refuse_unsupported
+from slowfast.engine.support import _ELSEWHERE, _NEUTRAL, check_batch_norm, refuse_unsupported
 from slowfast.engine.train import train
 
 ROOT = Path(__file__).parents[2]
@@ -49,6 +50,40 @@ def test_what_cannot_be_done_in_parts_is_refused(key: str) -> None:
     with pytest.raises(ValueError, match=rf"^{key} is True, .*set {key} False, or TRAIN.PARALLEL"):
         refuse_unsupported(cfg)
     refuse_unsupported(with_values(cfg, {"TRAIN.PARALLEL": "ddp"}))
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        (
+            {"BN.NUM_SPLITS": 3},
+            r"NUM_SPLITS is 3, .* the 4 clips of a process into .*; change BN\.",
+        ),
+        (
+            {"BN.NUM_SPLITS": 4, "TRAIN.GRAD_ACCUM_STEPS": 2},
+            "a process in TRAIN.GRAD_ACCUM_STEPS 2",
+        ),
+        (
+            {"BN.NUM_SPLITS": 3, "MULTIGRID.LONG_CYCLE": True, "MULTIGRID.DEFAULT_B": 7},
+            r"in batches of 12: change MULTIGRID\.BN_BASE_SIZE \(8\) or .*BATCH_SIZE \(7\)",
+        ),
+        (
+            {"BN.NORM_TYPE": "sync_batchnorm", "BN.NUM_SYNC_DEVICES": 2},
+            r"SYNC_DEVICES is 2, .* the 3 processes .*; change BN\.NUM_SYNC_DEVICES or .*GLOBAL",
+        ),
+    ],
+)
+def test_batch_norm_that_cannot_divide_a_step_is_refused_before_it(
+    keys: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dist, "world_size", lambda: 3)
+    monkeypatch.setattr(dist, "processes_from_cfg", lambda cfg: 3)
+    asked = {"TRAIN.BATCH_SIZE": 12, "BN.NORM_TYPE": "sub_batchnorm"}
+    check_batch_norm(with_values(get_cfg(), {**asked, "BN.NUM_SPLITS": 2}))
+    cfg = with_values(get_cfg(), {**asked, **keys})
+    with pytest.raises(ValueError, match=message):
+        check_batch_norm(cfg)
+    check_batch_norm(with_values(cfg, {"MODEL.FROZEN_BN": True}))
 
 
 @pytest.mark.parametrize("key", _ELSEWHERE)
