@@ -243,20 +243,23 @@ def _precise_bn(trainer: Trainer, cfg: Any, stop: StopSignal, *, epoch: int) -> 
     Raises:
         Interrupted: a signal came meanwhile; the continued run begins with it.
     """
-    kept = KeptBuffers(trainer.net.buffers())
+    # Evaluation takes the averaged network, whose weights have other statistics.
+    nets = list(dict.fromkeys([trainer.net, trainer.average.net]))
+    kept = KeptBuffers([buffer for net in nets for buffer in net.buffers()])
     kept.keep()
     votes = min(cfg.BN.NUM_BATCHES_PRECISE, len(trainer.loader))
-    vote = StopVote(stop, trainer.device, votes=votes)
     try:
-        precise_bn(
-            trainer.net,
-            StoppableLoader(trainer.loader, vote),
-            trainer.task.inputs,
-            augment=trainer.augment,
-            epoch=epoch,
-            num_batches=cfg.BN.NUM_BATCHES_PRECISE,
-            device=trainer.device,
-        )
+        for net in nets:
+            vote = StopVote(stop, trainer.device, votes=votes)
+            precise_bn(
+                net,
+                StoppableLoader(trainer.loader, vote),
+                trainer.task.inputs,
+                augment=trainer.augment,
+                epoch=epoch,
+                num_batches=cfg.BN.NUM_BATCHES_PRECISE,
+                device=trainer.device,
+            )
     except PassCutShort:
         kept.restore(torch.ones((), dtype=torch.bool, device=trainer.device))
         raise Interrupted(vote.number, save(trainer, cfg)) from None
