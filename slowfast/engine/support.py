@@ -93,6 +93,20 @@ def warn_of_unused(cfg: Any) -> None:
         value = _value(cfg, key)
         if value != neutral:
             _warn(f"{key} is {value!r}, which changes nothing here: {instead}", cfg.OUTPUT_DIR)
+    kind = cfg.BN.NORM_TYPE
+    for key, ours in (
+        ("BN.NUM_SPLITS", ("sub_batchnorm",)),
+        ("BN.NUM_SYNC_DEVICES", ("sync_batchnorm",)),
+        ("BN.GLOBAL_SYNC", ("sync_batchnorm", "sync_batchnorm_apex")),
+    ):
+        value = _value(cfg, key)
+        asked = value not in (1, False) or value is True
+        if asked and kind not in ours and not cfg.MULTIGRID.LONG_CYCLE:
+            _warn(
+                f"{key} is {value!r}, which changes nothing with BN.NORM_TYPE {kind!r}; set that "
+                f"to {ours[0]!r}",
+                cfg.OUTPUT_DIR,
+            )
     if cfg.MODEL.COMPILE and cfg.MVIT.REV.ENABLE:
         _warn(
             "MVIT.REV.ENABLE is True, which changes no memory here: with MODEL.COMPILE the "

@@ -127,3 +127,14 @@ def test_public_recipes_ask_for_none_of_what_only_pictures_need() -> None:
 
 def _log(folder: Path) -> list[str]:
     return (folder / "stdout.log").read_text().splitlines()
+
+
+def test_keys_of_another_kind_of_batch_norm_are_told(tmp_path: Path) -> None:
+    keys = {"BN.NUM_SPLITS": 2, "BN.NUM_SYNC_DEVICES": 4, "BN.GLOBAL_SYNC": True}
+    for kind, told in (("batchnorm", set(keys)), ("sync_batchnorm", {"BN.NUM_SPLITS"})):
+        folder = tmp_path / kind
+        open_run(
+            with_values(get_cfg(), {**keys, "BN.NORM_TYPE": kind, "OUTPUT_DIR": str(folder)})
+        ).close()
+        lines = [line for line in _log(folder) if f"nothing with BN.NORM_TYPE '{kind}'" in line]
+        assert {key for key in keys for line in lines if f" {key} is" in line} == told
