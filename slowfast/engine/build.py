@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from slowfast import dist
+from slowfast.config import clips_per_process
 from slowfast.data.augmentation_from_cfg import augment_stage_from_cfg
 from slowfast.data.datasets.build import (
     build_loader,
@@ -163,7 +164,7 @@ def build_stepper(
         amp_dtype=amp,
         clip_norm=cfg.SOLVER.CLIP_GRAD_L2NORM or limit,
         clip_value=cfg.SOLVER.CLIP_GRAD_VAL or limit,
-        parts=cfg.TRAIN.GRAD_ACCUM_STEPS,
+        parts=min(cfg.TRAIN.GRAD_ACCUM_STEPS, clips_per_process(cfg, "TRAIN")),
         without_exchange=without_exchange(model),
         before_first=BucketOrder(model),
         guard=guard_from_cfg(net, cfg),

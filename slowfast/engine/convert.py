@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from slowfast.config import cfg_from_text, dump_cfg, load_cfg
+from slowfast.config import cfg_from_text, dump_cfg, load_cfg, with_values
 from slowfast.engine.build import build_network
 from slowfast.engine.checkpoint.content import class_names_of
 from slowfast.engine.checkpoint.formats import SAFETENSORS, write_weights
@@ -31,7 +31,8 @@ def convert_checkpoint(
     """Write the weights of `source`, in whatever layout, to `target` in the public one.
 
     The weights are loaded into the network of the config, if one is known, as training would
-    start from them: strictly unless TRAIN says otherwise. Without a config names are translated
+    start from them: strictly unless TRAIN says otherwise; the averaged ones with EMA.ENABLE, as
+    prediction takes them. Without a config names are translated
     and nothing is checked.
 
     Args:
@@ -58,9 +59,19 @@ def convert_checkpoint(
     else:
         return f"{target}: {_translate(content, source, target, names, overrides)}"
     net = build_network(settings, torch.device("cpu"))
-    report = start_from_cfg(net, content, settings, source=str(source))
-    write_weights(target, net.state_dict(), config=dump_cfg(settings), class_names=names)
-    return f"{target}: {report}"
+    averaged = _averaged(content) if settings.EMA.ENABLE else None
+    report = start_from_cfg(net, averaged or content, settings, source=str(source))
+    # The file has one kind of weights, for what reads it to take.
+    config = dump_cfg(with_values(settings, {"EMA.ENABLE": False}))
+    write_weights(target, net.state_dict(), config=config, class_names=names)
+    kind = "the averaged weights (EMA.ENABLE), " if averaged else ""
+    return f"{target}: {kind}{report}"
+
+
+def _averaged(content: dict[str, Any]) -> dict[str, Any] | None:
+    """A checkpoint with the weights that evaluation and prediction take of it, if it has them."""
+    state = content.get("slowfast", {}).get("ema_state", {}).get("model_state")
+    return state and {"model_state": state, "cfg": content.get("cfg")}
 
 
 def _translate(

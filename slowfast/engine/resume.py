@@ -21,7 +21,13 @@ from slowfast.engine.checkpoint.state import (
     remove_steps_before,
 )
 from slowfast.engine.multigrid import Phase, phase_index
-from slowfast.engine.training_state import global_batch, load_optimizer, parts_of, state_of
+from slowfast.engine.training_state import (
+    global_batch,
+    load_optimizer,
+    parts_of,
+    state_of,
+    trained,
+)
 from slowfast.log import LOGGER
 
 # Settings that a resumed run may change without a word: where things are, and how much is shown.
@@ -131,15 +137,7 @@ def _load_all(trainer: Trainer, cfg: Any, content: dict[str, Any], *, source: st
             "%s is not of this very network: its optimizer state and epoch are not used", source
         )
         return
-    try:
-        if "optimizer_state" in content:
-            load_optimizer(trainer.stepper.optimizer, content["optimizer_state"])
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-        raise CheckpointError(
-            f"{source}: the optimizer state does not fit {cfg.SOLVER.OPTIMIZING_METHOD} with "
-            f"these parameter groups ({error}); set TRAIN.CHECKPOINT_EPOCH_RESET True to start "
-            "from its weights alone"
-        ) from error
+    _load_optimizer(trainer, cfg, content, source=source)
     if content.get("scaler_state") and trainer.stepper.scaler.is_enabled():
         trainer.stepper.scaler.load_state_dict(content["scaler_state"])
     position = ours.get("position", {"epoch": content.get("epoch", -1) + 1, "batch": 0})
@@ -153,6 +151,33 @@ def _load_all(trainer: Trainer, cfg: Any, content: dict[str, Any], *, source: st
         LOGGER.info("%s: all %d epochs are trained", source, cfg.SOLVER.MAX_EPOCH)
     else:
         LOGGER.info("going on from %s at epoch %d, iteration %d", source, epoch + 1, batch + 1)
+
+
+def _load_optimizer(trainer: Trainer, cfg: Any, content: dict[str, Any], *, source: str) -> None:
+    optimizer = trainer.stepper.optimizer
+    try:
+        if "optimizer_state" in content:
+            _check_trained(trainer, content.get("slowfast", {}).get("trained"))
+            load_optimizer(optimizer, content["optimizer_state"])
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        raise CheckpointError(
+            f"{source}: the optimizer state does not fit {cfg.SOLVER.OPTIMIZING_METHOD} with "
+            f"these parameter groups ({error}); to start from its weights alone set "
+            "TRAIN.CHECKPOINT_EPOCH_RESET True with its path in TRAIN.CHECKPOINT_FILE_PATH, and "
+            "another OUTPUT_DIR"
+        ) from error
+
+
+def _check_trained(trainer: Trainer, then: list[str] | None) -> None:
+    """Raise ValueError if other parameters were trained: their states would pass for these."""
+    now = trained(trainer.net, trainer.stepper.optimizer)
+    if then is None or list(then) == now:
+        return
+    changed = sorted(set(then) ^ set(now)) or [a for a, b in zip(then, now, strict=True) if a != b]
+    raise ValueError(
+        f"{len(then)} parameters were trained and now {len(now)}, which differ in {changed[0]} and "
+        f"{len(changed) - 1} more: MODEL.FREEZE or what is decayed has changed"
+    )
 
 
 def _position(

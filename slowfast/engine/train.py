@@ -34,7 +34,7 @@ from slowfast.engine.stop import (
     StopVote,
     agree_to_stop,
 )
-from slowfast.engine.support import refuse_unsupported
+from slowfast.engine.support import check_batch_norm, refuse_unsupported
 from slowfast.engine.to_device import ToDevice
 from slowfast.engine.train_records import epoch_record, iteration_record
 from slowfast.engine.validation import best_so_far, is_evaluated, validate
@@ -59,6 +59,8 @@ def train(cfg: Any, *, build: Callable[[Any], Trainer] = build_trainer) -> None:
         journal = open_run(cfg)
         bad = BadSampleLog(cfg.OUTPUT_DIR, max_fraction=cfg.DATA.MAX_BAD_FRACTION, rank=dist.rank())
         plan = phases(cfg)
+        for phase in plan:
+            check_batch_norm(phase.cfg)
         trainer: Trainer | None = None
         with StopSignal() as stop:
             for phase in plan[first_phase(plan, cfg) :]:
@@ -244,20 +246,23 @@ def _precise_bn(trainer: Trainer, cfg: Any, stop: StopSignal, *, epoch: int) -> 
     Raises:
         Interrupted: a signal came meanwhile; the continued run begins with it.
     """
-    kept = KeptBuffers(trainer.net.buffers())
+    # Evaluation takes the averaged network, whose weights have other statistics.
+    nets = list(dict.fromkeys([trainer.net, trainer.average.net]))
+    kept = KeptBuffers([buffer for net in nets for buffer in net.buffers()])
     kept.keep()
     votes = min(cfg.BN.NUM_BATCHES_PRECISE, len(trainer.loader))
-    vote = StopVote(stop, trainer.device, votes=votes)
     try:
-        precise_bn(
-            trainer.net,
-            StoppableLoader(trainer.loader, vote),
-            trainer.task.inputs,
-            augment=trainer.augment,
-            epoch=epoch,
-            num_batches=cfg.BN.NUM_BATCHES_PRECISE,
-            device=trainer.device,
-        )
+        for net in nets:
+            vote = StopVote(stop, trainer.device, votes=votes)
+            precise_bn(
+                net,
+                StoppableLoader(trainer.loader, vote),
+                trainer.task.inputs,
+                augment=trainer.augment,
+                epoch=epoch,
+                num_batches=cfg.BN.NUM_BATCHES_PRECISE,
+                device=trainer.device,
+            )
     except PassCutShort:
         kept.restore(torch.ones((), dtype=torch.bool, device=trainer.device))
         raise Interrupted(vote.number, save(trainer, cfg)) from None

@@ -50,6 +50,24 @@ def test_there_and_back_nothing_changes(checkpoint: Path, motions: Path, tmp_pat
     assert not any(name.startswith("module.") for name in content["model_state"])
 
 
+def test_averaged_weights_are_written_where_prediction_takes_them(
+    checkpoint: Path, tmp_path: Path
+) -> None:
+    content = read_checkpoint(checkpoint)
+    key = "head.projection.bias"
+    mean = {name.removeprefix("module."): v for name, v in content["model_state"].items()}
+    mean[key] = mean[key] + 1
+    content["slowfast"]["ema_state"] = {"updates": 1, "model_state": mean}
+    torch.save(content, tmp_path / "ema.pyth")
+    for enable, weights, said in (("True", mean, True), ("False", content["model_state"], False)):
+        target = tmp_path / f"{enable}.pyth"
+        line = convert_checkpoint(tmp_path / "ema.pyth", target, overrides=["EMA.ENABLE", enable])
+        assert ("averaged weights" in line) is said
+        name = key if said else f"module.{key}"
+        assert torch.equal(read_checkpoint(target)["model_state"][key], weights[name])
+        Predictor.from_checkpoint(target, device="cpu")
+
+
 def test_a_config_is_checked_against_and_goes_into_the_file(
     checkpoint: Path, tiny: list[str], tmp_path: Path
 ) -> None:

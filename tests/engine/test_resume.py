@@ -191,6 +191,21 @@ def test_changed_settings_are_named(tiny: list[str], tmp_path: Path) -> None:
     train(load_cfg(CONFIG, [*tiny, "SOLVER.MAX_EPOCH", "1", "SOLVER.WEIGHT_DECAY", "0.5"]))
     log = (tmp_path / "run" / "stdout.log").read_text()
     assert "was saved with SOLVER.WEIGHT_DECAY 0.02; going on with 0.5" in log
+    groups = read_checkpoint(list_checkpoints(tmp_path / "run")[0])["optimizer_state"]
+    assert [group["weight_decay"] for group in groups["param_groups"]] == [0.0, 0.02]
+    cfg = load_cfg(CONFIG, [*tiny, "SOLVER.WEIGHT_DECAY", "0.5", "SOLVER.BETAS", "[0.5, 0.6]"])
+    trainer = build_trainer(cfg)
+    assert resume(trainer, cfg)
+    groups = trainer.stepper.optimizer.param_groups  # it really goes on with them
+    assert [(g["weight_decay"], g["betas"]) for g in groups] == [
+        (0.0, (0.5, 0.6)),
+        (0.5, (0.5, 0.6)),
+    ]
+    # Another part that has as many parameters: states would pass from one to the other.
+    cfg = load_cfg(CONFIG, [*tiny, "MODEL.FREEZE", "['s2']"])
+    trainer = build_trainer(cfg)
+    with pytest.raises(CheckpointError, match=r"differ in s2\.\S+ and \d+ more: .*OUTPUT_DIR$"):
+        resume(trainer, cfg)
 
 
 def test_an_evaluation_that_a_crash_cut_off_is_made_up_for(tiny: list[str], tmp_path: Path) -> None:

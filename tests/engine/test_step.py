@@ -10,6 +10,7 @@ from torch import Tensor, distributed, nn
 from torch.distributed.algorithms.ddp_comm_hooks import default_hooks
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from slowfast import dist
 from slowfast.config import get_cfg, with_values
 from slowfast.data.batch import Batch
 from slowfast.engine.ema import Ema
@@ -112,6 +113,22 @@ def test_parts_of_a_step_add_up_to_it() -> None:
         found.append([out["loss"], out["grad_norm"], model.weight.grad, model.weight.detach()])
     for other in found[1:]:
         torch.testing.assert_close(other, found[0], rtol=1e-6, atol=1e-7)
+
+
+def test_all_processes_make_as_many_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 2 clips where others have 4: synchronised statistics wait at each pass."""
+    monkeypatch.setattr(dist, "begin_sum", lambda values: lambda: values)
+    found = []
+    for world, count in ((1, 2), (2, 4)):
+        monkeypatch.setattr(dist, "world_size", lambda world=world: world)
+        stepper = make_stepper(parts=4)
+        stepper.model[1] = nn.Identity()
+        passes: list[object] = []
+        stepper.model.register_forward_hook(lambda *call, passes=passes: passes.append(call))
+        out = stepper(make_batch(), lr=0.1, seed=0)
+        found.append([out["loss"], out["grad_norm"], stepper.model[0].weight.detach()])
+        assert len(passes) == count
+    torch.testing.assert_close(*found)
 
 
 def test_gradients_cross_the_network_once_a_step() -> None:

@@ -25,7 +25,8 @@ TRAIN = Section(
             "GRAD_ACCUM_STEPS",
             1,
             "Parts that a process cuts its clips of a step into, one after the other, to save "
-            "memory; the step and its learning rate stay the same.",
+            "memory; the step and its learning rate stay the same. Batch norm takes the statistics "
+            "of a part, and moves its running ones once for each.",
             check=at_least(1),
             rule="at least 1",
         ),
