@@ -113,7 +113,7 @@ def optimizer_from_cfg(model: nn.Module, cfg: Any) -> torch.optim.Optimizer:
     if not groups:
         raise ValueError("no parameter is left to train; MODEL.FREEZE names all of them")
     optimizer = _optimizer(groups, solver)
-    optimizer.register_load_state_dict_pre_hook(_keep_implementation)
+    optimizer.register_load_state_dict_pre_hook(_keep_settings)
     optimizer.register_load_state_dict_post_hook(_lay_out_like_parameters)
     if solver.LARS_ON:
         add_lars(optimizer)
@@ -150,19 +150,50 @@ def _optimizer(groups: list[dict[str, Any]], solver: Any) -> torch.optim.Optimiz
     )
 
 
-def _keep_implementation(
+def _keep_settings(
     optimizer: torch.optim.Optimizer, state: dict[str, Any]
 ) -> dict[str, Any] | None:
-    """A loaded state would bring the implementation of the run, and the device, that it is of."""
+    """A loaded state would bring decay, momentum and implementation of the run that it is of."""
     loaded, own = state.get("param_groups"), optimizer.param_groups
     if not isinstance(loaded, list) or len(loaded) != len(own):
         return None  # does not fit, as PyTorch says next
-    kept = ("fused", "foreach", "capturable")
     groups = [
-        {**theirs, **{name: ours[name] for name in kept if name in ours}}
+        {**ours, "params": theirs["params"], "lr": theirs.get("lr", ours["lr"])}
         for theirs, ours in zip(loaded, own, strict=True)
     ]
     return {**state, "param_groups": groups}
+
+
+# What is kept for each parameter; an optimizer of another kind keeps something else.
+_KEPT: dict[type[torch.optim.Optimizer], set[str]] = {
+    torch.optim.SGD: {"momentum_buffer"},
+    torch.optim.Adam: {"step", "exp_avg", "exp_avg_sq"},
+    torch.optim.AdamW: {"step", "exp_avg", "exp_avg_sq"},
+}
+
+
+def check_state(optimizer: torch.optim.Optimizer) -> None:
+    """Raise if what was loaded is not of these parameters: fused kernels would not notice.
+
+    They go through the memory of a state as far as the parameter is long, and write to it.
+    """
+    expected = _KEPT[type(optimizer)]
+    for parameter, state in optimizer.state.items():
+        if state and state.keys() != expected:
+            raise ValueError(
+                f"it keeps {', '.join(map(str, sorted(state)))} for a tensor, where "
+                f"{', '.join(sorted(expected))} belong"
+            )
+        for name, value in state.items():
+            if value is None:  # SGD before its first step
+                continue
+            if not isinstance(value, Tensor):
+                raise ValueError(f"{name} is {type(value).__name__}, and no tensor")
+            if value.numel() != 1 if name == "step" else value.shape != parameter.shape:
+                raise ValueError(
+                    f"{name} has the shape {tuple(value.shape)}, its tensor "
+                    f"{tuple(parameter.shape)}"
+                )
 
 
 def _lay_out_like_parameters(optimizer: torch.optim.Optimizer) -> None:

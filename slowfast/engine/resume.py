@@ -29,6 +29,8 @@ _FREE = (
     *("OUTPUT_DIR", "LOG_PERIOD", "LOG_MODEL_INFO", "NUM_GPUS", "TEST", "DATA_LOADER", "REPORT"),
     *("DIST_TIMEOUT_MINUTES", "DIST_MAX_RESTARTS"),
 )
+# What a state of other things than ours makes its readers raise.
+_MALFORMED = (ValueError, KeyError, TypeError, AttributeError, IndexError, RuntimeError)
 
 
 def save(trainer: Trainer, cfg: Any, *, best: bool = False) -> Path:
@@ -134,7 +136,7 @@ def _load_all(trainer: Trainer, cfg: Any, content: dict[str, Any], *, source: st
     try:
         if "optimizer_state" in content:
             load_optimizer(trainer.stepper.optimizer, content["optimizer_state"])
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+    except _MALFORMED as error:
         raise CheckpointError(
             f"{source}: the optimizer state does not fit {cfg.SOLVER.OPTIMIZING_METHOD} with "
             f"these parameter groups ({error}); set TRAIN.CHECKPOINT_EPOCH_RESET True to start "

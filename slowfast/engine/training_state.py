@@ -11,6 +11,7 @@ from slowfast import dist
 from slowfast.config import clips_per_process, dump_cfg
 from slowfast.engine.build import Trainer
 from slowfast.engine.checkpoint.sub_bn import split_statistics, to_plain
+from slowfast.engine.optim import check_state
 from slowfast.engine.parallel import as_like, buffers_of_first
 from slowfast.ops.sub_batchnorm import aggregate_statistics
 from slowfast.version import __version__
@@ -73,7 +74,12 @@ def parts_of(net: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tens
 
 
 def load_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
-    """Take back a state of `Optimizer.state_dict`, whole tensors of which may become parts."""
+    """Take back a state of `Optimizer.state_dict`, whole tensors of which may become parts.
+
+    Raises:
+        ValueError: it is of other parameters, or of another optimizer. A malformed one may also
+            raise KeyError, TypeError, AttributeError, IndexError or RuntimeError.
+    """
     parameters = _parameters(optimizer)
     if any(hasattr(parameter, "full_tensor") for parameter in parameters):
         state = {
@@ -89,6 +95,7 @@ def load_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> N
             },
         }
     optimizer.load_state_dict(state)
+    check_state(optimizer)
 
 
 def _parameters(optimizer: torch.optim.Optimizer) -> list[Tensor]:

@@ -204,6 +204,47 @@ def test_an_evaluation_that_a_crash_cut_off_is_made_up_for(tiny: list[str], tmp_
     assert figures(tmp_path / "run")[-1][:3] == whole[-1][:3]
 
 
+def test_decay_and_momentum_are_those_of_the_config(tiny: list[str], tmp_path: Path) -> None:
+    """The log says so (above), and the optimizer state of the file must not undo it."""
+    cfg = load_cfg(CONFIG, tiny)
+    trainer = build_trainer(cfg)
+    content = {"model_state": trainer.net.state_dict(), "epoch": 0}
+    content["optimizer_state"] = trainer.stepper.optimizer.state_dict()
+    torch.save(content, tmp_path / "a.pyth")
+    source = ["TRAIN.CHECKPOINT_FILE_PATH", str(tmp_path / "a.pyth")]
+    cfg = load_cfg(CONFIG, [*tiny, *source, "SOLVER.WEIGHT_DECAY", "0.5", "SOLVER.BETAS", "0.8,0.9"])
+    trainer = build_trainer(cfg)
+    resume(trainer, cfg)
+    groups = trainer.stepper.optimizer.param_groups
+    assert [group["weight_decay"] for group in groups] == [0.0, 0.5]
+    assert {group["betas"] for group in groups} == {(0.8, 0.9)}
+
+
+@pytest.mark.parametrize(
+    ("kept", "reason"),
+    [
+        # The fused kernel would read and write behind the end of these.
+        ({"exp_avg": torch.ones(1)}, r"exp_avg has the shape \(1,\), its tensor \(\d+,"),
+        ({"step": torch.ones(2)}, r"step has the shape \(2,\)"),
+        ({"exp_avg": "text"}, "exp_avg is str, and no tensor"),
+        ({"momentum_buffer": torch.ones(1)}, "it keeps exp_avg, .*momentum_buffer.* belong"),
+    ],
+)
+def test_optimizer_state_of_other_tensors_is_refused(
+    kept: dict[str, Any], reason: str, tiny: list[str], tmp_path: Path
+) -> None:
+    cfg = load_cfg(CONFIG, [*tiny, "TRAIN.CHECKPOINT_FILE_PATH", str(tmp_path / "a.pyth")])
+    trainer = build_trainer(cfg)
+    state = trainer.stepper.optimizer.state_dict()
+    first = trainer.stepper.optimizer.param_groups[0]["params"][0]
+    fitting = {name: torch.zeros_like(first) for name in ("exp_avg", "exp_avg_sq")}
+    state["state"] = {0: {"step": torch.tensor(1.0), **fitting, **kept}}
+    content = {"model_state": trainer.net.state_dict(), "epoch": 0, "optimizer_state": state}
+    torch.save(content, tmp_path / "a.pyth")
+    with pytest.raises(CheckpointError, match=rf"a\.pyth: the optimizer state .*{reason}"):
+        resume(trainer, cfg)
+
+
 @pytest.mark.parametrize("name", ["weights.safetensors", "weights.pkl"])
 def test_weights_of_every_kind_start_a_run(name: str, tiny: list[str], tmp_path: Path) -> None:
     state = build_network(load_cfg(CONFIG, tiny), torch.device("cpu")).state_dict()
