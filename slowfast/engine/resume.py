@@ -19,6 +19,7 @@ from slowfast.engine.checkpoint.state import (
     position_of,
     read_checkpoint,
     remove_steps_before,
+    set_aside_after,
 )
 from slowfast.engine.multigrid import Phase, phase_index
 from slowfast.engine.training_state import global_batch, load_optimizer, parts_of, state_of
@@ -73,7 +74,12 @@ def resume(trainer: Trainer, cfg: Any) -> bool:
     own = dist.broadcast_object(own)
     if own is not None:
         content = _read_own(trainer, own)
-        _load_all(trainer, cfg, content, source=str(own))
+        if not _load_all(trainer, cfg, content, source=str(own)):
+            raise CheckpointError(
+                f"{own}: is of another network than this config, and a run goes on from what is in "
+                "its OUTPUT_DIR: set another one, with TRAIN.CHECKPOINT_FILE_PATH to start from "
+                "these weights, or TRAIN.AUTO_RESUME False to begin anew"
+            )
         _warn_of_changes(content, trainer.phase.recipe, source=str(own))
     elif cfg.TRAIN.CHECKPOINT_FILE_PATH:
         source = cfg.TRAIN.CHECKPOINT_FILE_PATH
@@ -84,7 +90,23 @@ def resume(trainer: Trainer, cfg: Any) -> bool:
         else:
             _load_all(trainer, cfg, content, source=source)
             _check_something_is_left(trainer, cfg, source=source)
+    _set_aside(trainer, cfg, own)
     return own is not None
+
+
+def _set_aside(trainer: Trainer, cfg: Any, own: Path | None) -> None:
+    """Of this run's checkpoints, those that are further than where it begins are not its own."""
+    begin = (trainer.position.epoch, trainer.position.batch)
+    if own is not None:  # which says it in batches of the size that was
+        begin = position_of(own)
+    dist.barrier()  # all have read what this one begins with, which may be one of them
+    moved = set_aside_after(cfg.OUTPUT_DIR, begin, task=cfg.TASK) if dist.is_main() else []
+    if moved:
+        LOGGER.warning(
+            "%d checkpoint(s) in OUTPUT_DIR are further than where this run begins, up to %s: they "
+            "were moved to %s, so that nothing goes on from them",
+            *(len(moved), moved[0].name, moved[0].parent),
+        )
 
 
 def first_phase(plan: Sequence[Phase], cfg: Any) -> int:
@@ -124,15 +146,19 @@ def _load_net(trainer: Trainer, cfg: Any, content: dict[str, Any], *, source: st
     return report.exact
 
 
-def _load_all(trainer: Trainer, cfg: Any, content: dict[str, Any], *, source: str) -> None:
-    """Weights, optimizer, scaler, position, means and the best figures."""
+def _load_all(trainer: Trainer, cfg: Any, content: dict[str, Any], *, source: str) -> bool:
+    """Weights, optimizer, scaler, position, means and the best figures.
+
+    Returns:
+        Whether it was all of that; of another network only weights are taken.
+    """
     exact = _load_net(trainer, cfg, content, source=source)
     ours = content.get("slowfast", {})
     if not exact:
         LOGGER.warning(
             "%s is not of this very network: its optimizer state and epoch are not used", source
         )
-        return
+        return False
     try:
         if "optimizer_state" in content:
             load_optimizer(trainer.stepper.optimizer, content["optimizer_state"])
@@ -155,6 +181,7 @@ def _load_all(trainer: Trainer, cfg: Any, content: dict[str, Any], *, source: st
         LOGGER.info("%s: all %d epochs are trained", source, cfg.SOLVER.MAX_EPOCH)
     else:
         LOGGER.info("going on from %s at epoch %d, iteration %d", source, epoch + 1, batch + 1)
+    return True
 
 
 def _position(
