@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -63,7 +64,8 @@ def _check_tensors(state: dict[Any, Tensor], *, source: str, limit: int) -> None
                 f"{source}: {name} is a {kind} tensor, expected a dense one with values; save the "
                 "weights as plain tensors"
             )
-        limit -= value.nbytes
+        # Not `nbytes`, which a shape that was made up lets overflow.
+        limit -= math.prod(value.shape) * value.element_size()
     if limit < 0:
         raise CheckpointError(
             f"{source}: its tensors are more than {_LARGEST} times as large as the file, so most "

@@ -84,6 +84,9 @@ def test_one_number_repeated_a_million_times_is_a_bomb(tmp_path: Path) -> None:
     torch.save({"model_state": {"a": torch.ones(1).expand(10**12)}}, tmp_path / "a.pyth")
     with pytest.raises(CheckpointError, match="more than 10 times as large as the file"):
         read_checkpoint(tmp_path / "a.pyth")
+    wide = {"a": torch.ones(1).expand(1 << 31, 1 << 31)}  # the bytes are 0 when counted in 64 bits
+    with pytest.raises(CheckpointError, match="more than 10 times as large as the file"):
+        check({"model_state": wide})
     shared = torch.ones(1000)
     torch.save({"model_state": dict.fromkeys("abc", shared)}, tmp_path / "b.pyth")
     assert list(read_checkpoint(tmp_path / "b.pyth")["model_state"]) == ["a", "b", "c"]

@@ -63,6 +63,19 @@ def test_damage_everywhere_is_an_error_and_not_a_fresh_start(tmp_path: Path) -> 
         newest_whole(tmp_path)
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes are of POSIX")
+def test_nobody_waits_for_a_pipe(tmp_path: Path) -> None:
+    whole, piped, hashed = make(tmp_path, 1), make(tmp_path, 2), make(tmp_path, 3)
+    for pipe in (piped, hash_path(piped), hash_path(hashed)):
+        pipe.unlink()
+        os.mkfifo(pipe)
+    assert newest_whole(tmp_path) == whole
+    hash_path(piped).unlink()
+    assert newest_whole(tmp_path) == whole
+    with pytest.raises(CheckpointError, match=r"00002\.pyth: cannot be read \(no regular file\)"):
+        read_checkpoint(piped)
+
+
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04half"])
 def test_without_a_hash_a_file_that_cannot_be_read_is_passed(
     content: bytes, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
