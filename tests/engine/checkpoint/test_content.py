@@ -19,8 +19,11 @@ OURS = {
     "version": "1",
     "position": {"epoch": 1, "batch": 2},
     "batches_per_epoch": 3,
+    "global_batch": 4,
     "best": {"top1": 1.0},
-    "means": [],
+    "means": [dict.fromkeys(("epoch", "window"), {"sums": {"loss": 1.5}, "count": 2})],
+    "guard": {"skipped": 0, "mean": 1.5},
+    "ema_state": {"updates": 1, "model_state": STATE},
     "class_names": ["cat"],
     "split_statistics": {},
 }
@@ -50,6 +53,18 @@ def test_each_entry_of_ours_is_of_its_kind() -> None:
     for position in ({}, {"epoch": 1}, {"epoch": 1, "batch": None}, {"epoch": True, "batch": 1}):
         found = check({"model_state": STATE, "slowfast": {"position": position}})
         assert found["slowfast"] == {}
+    for name, wrong in (
+        ("position", {"epoch": -1, "batch": 0}),
+        ("global_batch", True),
+        ("best", {"top1": "low"}),
+        ("means", [{"epoch": {"sums": {}, "count": 1}}]),
+        ("means", [dict.fromkeys(("epoch", "window"), {"sums": {"loss": "low"}, "count": 1})]),
+        ("guard", {"mean": "low"}),
+        ("ema_state", {"updates": 1, "model_state": {"a": 1}}),
+        ("ema_state", {"model_state": STATE}),
+    ):
+        found = check({"model_state": STATE, "slowfast": {name: wrong}})
+        assert found["slowfast"] == {}, (name, wrong)
     for parts in ({"a": 1}, {1: torch.ones(1)}, {"a": torch.ones(1, device="meta")}):
         found = check({"model_state": STATE, "slowfast": {"split_statistics": parts}})
         assert found["slowfast"] == {}

@@ -63,7 +63,6 @@ def test_damage_everywhere_is_an_error_and_not_a_fresh_start(tmp_path: Path) -> 
         newest_whole(tmp_path)
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes are of POSIX")
 def test_nobody_waits_for_a_pipe(tmp_path: Path) -> None:
     whole, piped, hashed = make(tmp_path, 1), make(tmp_path, 2), make(tmp_path, 3)
     for pipe in (piped, hash_path(piped), hash_path(hashed)):
