@@ -9,6 +9,7 @@ from typing import Any
 import simplejson
 
 from slowfast import dist
+from slowfast.engine.claim import Claim
 from slowfast.log import MetricsLog
 
 
@@ -22,6 +23,7 @@ class Journal:
 
     def __init__(self, output_dir: str | Path, *, tensorboard_dir: Path | None = None) -> None:
         folder = Path(output_dir) if dist.is_main() else None
+        self._claim = None if folder is None else Claim(folder)
         self._metrics = MetricsLog(folder)
         self._board = None
         if folder is not None and tensorboard_dir is not None:
@@ -60,6 +62,8 @@ class Journal:
         os.replace(part, self._metrics.path)
 
     def close(self) -> None:
+        if self._claim is not None:
+            self._claim.release()
         if self._board is not None:
             self._board.close()
 

@@ -249,7 +249,9 @@ def test_decay_and_momentum_are_those_of_the_config(tiny: list[str], tmp_path: P
     content["optimizer_state"] = trainer.stepper.optimizer.state_dict()
     torch.save(content, tmp_path / "a.pyth")
     source = ["TRAIN.CHECKPOINT_FILE_PATH", str(tmp_path / "a.pyth")]
-    cfg = load_cfg(CONFIG, [*tiny, *source, "SOLVER.WEIGHT_DECAY", "0.5", "SOLVER.BETAS", "0.8,0.9"])
+    cfg = load_cfg(
+        CONFIG, [*tiny, *source, "SOLVER.WEIGHT_DECAY", "0.5", "SOLVER.BETAS", "0.8,0.9"]
+    )
     trainer = build_trainer(cfg)
     resume(trainer, cfg)
     groups = trainer.stepper.optimizer.param_groups

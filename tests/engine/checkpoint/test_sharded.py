@@ -96,6 +96,18 @@ def test_a_full_disk_is_one_line_and_costs_only_the_new_one(
         assert (path / MANIFEST).read_text() == before
 
 
+def test_its_name_survives_a_power_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Older ones are removed next, which must not come before it on the disk."""
+    synced = []
+
+    def sync(folder: Path) -> None:
+        synced.append((folder, sorted(each.name for each in folder.iterdir())))
+
+    monkeypatch.setattr(sharded, "sync_folder", sync)
+    make(tmp_path / "a.dcp")
+    assert synced == [(tmp_path, ["a.dcp"])]
+
+
 def test_a_mistake_of_ours_is_no_error_of_the_disk(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match=r"a\.dcp: TypeError: .*not JSON serializable"):
         make(tmp_path / "a.dcp", {"model_state": {"w": torch.ones(1)}, "best": {1, 2}})
@@ -174,7 +186,10 @@ def saved(value: Any) -> bytes:
 
 @pytest.mark.parametrize(
     ("data", "reason"),
-    [(packed(saved(torch.zeros(3, 4))), "its entries are compressed"), (heavy(), "its tuples hold each other")],
+    [
+        (packed(saved(torch.zeros(3, 4))), "its entries are compressed"),
+        (heavy(), "its tuples hold each other"),
+    ],
     ids=["packed", "heavy"],
 )
 def test_parts_of_files_are_no_bombs(data: bytes, reason: str, tmp_path: Path) -> None:

@@ -77,7 +77,10 @@ def test_nobody_waits_for_a_pipe(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04half"])
 def test_without_a_hash_a_file_that_cannot_be_read_is_passed(
-    content: bytes, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    content: bytes,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """As a copy that was cut off leaves it."""
     monkeypatch.setattr(LOGGER, "propagate", True)
