@@ -68,7 +68,8 @@ def phases(cfg: Any) -> list[Phase]:
     """The training of a recipe in parts; a single one without multigrid.
 
     Raises:
-        ValueError: the long cycle has no learning-rate steps to divide.
+        ValueError: the long cycle has no learning-rate steps to divide, or batch norm no groups
+            of processes in one of its phases.
     """
     multigrid = cfg.MULTIGRID
     if not (multigrid.LONG_CYCLE or multigrid.SHORT_CYCLE):
@@ -86,6 +87,7 @@ def phases(cfg: Any) -> list[Phase]:
             continue  # too short a training for this shape
         changed = with_values(changed, {**rates, **_shape_values(cfg, stage.shape)})
         check_across_sections(changed)
+        _check_groups(changed, first=first, last=stage.end)
         found.append(Phase(changed, cfg, first, stage.end, multigrid.EVAL_FREQ))
     return found
 
@@ -190,6 +192,20 @@ def _norm_values(clips: float, base: int) -> dict[str, Any]:
     if clips == base:
         return {"BN.NORM_TYPE": "batchnorm"}
     return {"BN.NORM_TYPE": "sub_batchnorm", "BN.NUM_SPLITS": int(clips / base)}
+
+
+def _check_groups(cfg: Any, *, first: int, last: int) -> None:
+    """What would stop the run when this phase begins stops it before the first one."""
+    size, world = cfg.BN.NUM_SYNC_DEVICES, dist.world_size()
+    grouped = cfg.BN.NORM_TYPE == "sync_batchnorm" and not cfg.BN.GLOBAL_SYNC and world > 1
+    if grouped and world % size:
+        base = cfg.MULTIGRID.BN_BASE_SIZE
+        raise ValueError(
+            f"MULTIGRID.BN_BASE_SIZE {base} asks in epochs {first + 1} to {last}, with "
+            f"{cfg.TRAIN.BATCH_SIZE} clips of a machine, for batch norm over groups of {size} "
+            f"processes, which do not divide the {world} of this run; raise TRAIN.BATCH_SIZE, or "
+            f"set BN_BASE_SIZE to the clips of a process or of all of them"
+        )
 
 
 def _defaults(cfg: Any) -> dict[str, Any]:

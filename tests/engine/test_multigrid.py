@@ -12,6 +12,7 @@ import torch
 from slowfast.config import get_cfg, load_cfg, with_values
 from slowfast.data.batch import Batch
 from slowfast.data.short_cycle import short_batches, short_crops
+from slowfast.engine import multigrid
 from slowfast.engine.checkpoint.state import checkpoint_path, read_checkpoint
 from slowfast.engine.multigrid import Phase, long_cycle, phase_index, phases
 from slowfast.engine.schedule import schedule_from_cfg
@@ -134,6 +135,18 @@ def test_a_cosine_has_no_steps_to_divide() -> None:
         ValueError, match=r"LONG_CYCLE is for .* SOLVER\.LR_POLICY is 'cosine'; set"
     ):
         phases(cfg)
+
+
+def test_groups_of_batch_norm_are_checked_before_the_first_phase(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Two clips a process in the last phase, and norms over 8: groups of four of two processes."""
+    monkeypatch.setattr(multigrid.dist, "world_size", lambda: 2)
+    monkeypatch.setattr(multigrid.dist, "processes_from_cfg", lambda cfg: 2)
+    name = "Charades/SLOWFAST_16x8_R50_multigrid"
+    assert phases(recipe(name, "TRAIN.BATCH_SIZE", 16, "NUM_GPUS", 2))
+    with pytest.raises(ValueError, match=r"in epochs \d+ to \d+, .* groups of 4 .*the 2 of this"):
+        phases(recipe(name, "TRAIN.BATCH_SIZE", 4, "NUM_GPUS", 2))
 
 
 def test_a_run_goes_on_in_the_phase_that_saved() -> None:

@@ -19,6 +19,7 @@ from torch.distributed.checkpoint.metadata import (
     StorageMeta,
     TensorStorageMetadata,
 )
+
 from slowfast.engine.checkpoint.torch_file import refuse_harm
 
 _DCP = "torch.distributed.checkpoint"
@@ -149,7 +150,7 @@ def read_tensors(
 
 
 def _check_chunks(name: str, entry: TensorStorageMetadata) -> None:
-    """The chunks of a tensor make all of it, so that none is read twice and no number is missing."""
+    """Raise unless the chunks of a tensor are all of it, and none of them is there twice."""
     chunks = [chunk for chunk in entry.chunks if math.prod(chunk.sizes)]  # a process may have none
     if len({tuple(chunk.offsets) for chunk in chunks}) < len(chunks) or sum(
         math.prod(chunk.sizes) for chunk in chunks

@@ -92,9 +92,9 @@ def newest_whole(output_dir: str | Path, *, task: str = "") -> Path | None:
     if found:
         raise CheckpointError(
             f"{checkpoint_folder(output_dir)}: none of the {len(found)} checkpoint(s) fits its "
-            "hash or can be read, all were damaged after they were written; copy one again, delete the .sha256 "
-            "file of one that was changed on purpose, or set another OUTPUT_DIR to start from "
-            "scratch"
+            "hash or can be read, all were damaged after they were written; copy one again, delete "
+            "the .sha256 file of one that was changed on purpose, or set another OUTPUT_DIR to "
+            "start from scratch"
         )
     return None
 

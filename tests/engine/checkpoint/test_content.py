@@ -15,13 +15,14 @@ from slowfast.engine.checkpoint.integrity import CheckpointError
 from slowfast.engine.checkpoint.state import read_checkpoint
 
 STATE = {"a": torch.ones(2)}
+MEAN = {"sums": {"loss": 1.5}, "count": 2}
 OURS = {
     "version": "1",
     "position": {"epoch": 1, "batch": 2},
     "batches_per_epoch": 3,
     "global_batch": 4,
     "best": {"top1": 1.0},
-    "means": [dict.fromkeys(("epoch", "window"), {"sums": {"loss": 1.5}, "count": 2})],
+    "means": [{"epoch": MEAN, "window": MEAN}],
     "guard": {"skipped": 0, "mean": 1.5},
     "ema_state": {"updates": 1, "model_state": STATE},
     "class_names": ["cat"],
@@ -57,8 +58,8 @@ def test_each_entry_of_ours_is_of_its_kind() -> None:
         ("position", {"epoch": -1, "batch": 0}),
         ("global_batch", True),
         ("best", {"top1": "low"}),
-        ("means", [{"epoch": {"sums": {}, "count": 1}}]),
-        ("means", [dict.fromkeys(("epoch", "window"), {"sums": {"loss": "low"}, "count": 1})]),
+        ("means", [{"epoch": MEAN}]),
+        ("means", [{"epoch": MEAN, "window": {"sums": {"loss": "low"}, "count": 1}}]),
         ("guard", {"mean": "low"}),
         ("ema_state", {"updates": 1, "model_state": {"a": 1}}),
         ("ema_state", {"model_state": STATE}),
