@@ -12,7 +12,7 @@ from slowfast.config import cfg_from_text, dump_cfg, load_cfg, with_values
 from slowfast.engine.build import build_network
 from slowfast.engine.checkpoint.content import class_names_of
 from slowfast.engine.checkpoint.formats import SAFETENSORS, write_weights
-from slowfast.engine.checkpoint.from_cfg import AS_SAVED, start_from_cfg
+from slowfast.engine.checkpoint.from_cfg import AS_SAVED, averaged_weights, start_from_cfg
 from slowfast.engine.checkpoint.integrity import CheckpointError
 from slowfast.engine.checkpoint.load import public_state
 from slowfast.engine.checkpoint.state import read_checkpoint
@@ -31,9 +31,8 @@ def convert_checkpoint(
     """Write the weights of `source`, in whatever layout, to `target` in the public one.
 
     The weights are loaded into the network of the config, if one is known, as training would
-    start from them: strictly unless TRAIN says otherwise; the averaged ones with EMA.ENABLE, as
-    prediction takes them. Without a config names are translated
-    and nothing is checked.
+    start from them: strictly unless TRAIN says otherwise; with EMA.ENABLE they are the averaged
+    ones. Without a config names are translated and nothing is checked.
 
     Args:
         source: ``.pyth``, ``.safetensors``, Caffe2 ``.pkl``, or a file of another library.
@@ -58,20 +57,15 @@ def convert_checkpoint(
         settings = cfg_from_text(content["cfg"], [*AS_SAVED, *overrides])
     else:
         return f"{target}: {_translate(content, source, target, names, overrides)}"
+    note = ""
+    if settings.EMA.ENABLE:  # as val, test and predict have it; what is written has nothing else
+        averaged = averaged_weights(content, source=str(source))
+        content, note = {**content, "model_state": averaged, "slowfast": {}}, "averaged (EMA): "
+        settings = with_values(settings, {"EMA.ENABLE": False})
     net = build_network(settings, torch.device("cpu"))
-    averaged = _averaged(content) if settings.EMA.ENABLE else None
-    report = start_from_cfg(net, averaged or content, settings, source=str(source))
-    # The file has one kind of weights, for what reads it to take.
-    config = dump_cfg(with_values(settings, {"EMA.ENABLE": False}))
-    write_weights(target, net.state_dict(), config=config, class_names=names)
-    kind = "the averaged weights (EMA.ENABLE), " if averaged else ""
-    return f"{target}: {kind}{report}"
-
-
-def _averaged(content: dict[str, Any]) -> dict[str, Any] | None:
-    """A checkpoint with the weights that evaluation and prediction take of it, if it has them."""
-    state = content.get("slowfast", {}).get("ema_state", {}).get("model_state")
-    return state and {"model_state": state, "cfg": content.get("cfg")}
+    report = start_from_cfg(net, content, settings, source=str(source))
+    write_weights(target, net.state_dict(), config=dump_cfg(settings), class_names=names)
+    return f"{target}: {note}{report}"
 
 
 def _translate(

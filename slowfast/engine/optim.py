@@ -162,10 +162,10 @@ def _check_nesterov(solver: Any) -> None:
         )
 
 
-# What a state may hold of a parameter, by the kind of optimizer.
+# What a state holds of a parameter, by the kind of optimizer (AdamW is an Adam).
 _KEPT = {
     torch.optim.SGD: {"momentum_buffer"},
-    torch.optim.Adam: {"step", "exp_avg", "exp_avg_sq", "max_exp_avg_sq"},
+    torch.optim.Adam: {"step", "exp_avg", "exp_avg_sq"},
 }
 
 
@@ -197,9 +197,14 @@ def _check_kept(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None
     ]
     for index, parameter in pairs:
         kept = state["state"].get(index, {})
-        if other := set(kept) - known:
-            raise ValueError(f"it is of another optimizer, which keeps {sorted(other)}")
+        if kept and kept.keys() != known:
+            raise ValueError(
+                f"it is of another optimizer: it keeps {', '.join(map(str, sorted(kept)))} for a "
+                f"parameter, where {', '.join(sorted(known))} belong"
+            )
         for name, value in kept.items():
+            if name != "step" and not isinstance(value, Tensor | None):
+                raise ValueError(f"{name} {index} is {type(value).__name__}, and no tensor")
             shaped = isinstance(value, Tensor) and (value.ndim > 0 or name != "step")
             if shaped and value.shape != parameter.shape:
                 raise ValueError(

@@ -19,6 +19,7 @@ from slowfast.engine.checkpoint.state import (
     position_of,
     read_checkpoint,
     remove_steps_before,
+    set_aside_after,
 )
 from slowfast.engine.multigrid import Phase, phase_index
 from slowfast.engine.training_state import (
@@ -35,6 +36,8 @@ _FREE = (
     *("OUTPUT_DIR", "LOG_PERIOD", "LOG_MODEL_INFO", "NUM_GPUS", "TEST", "DATA_LOADER", "REPORT"),
     *("DIST_TIMEOUT_MINUTES", "DIST_MAX_RESTARTS"),
 )
+# What a state of other things than ours makes its readers raise.
+_MALFORMED = (ValueError, KeyError, TypeError, AttributeError, IndexError, RuntimeError)
 
 
 def save(trainer: Trainer, cfg: Any, *, best: bool = False) -> Path:
@@ -77,7 +80,12 @@ def resume(trainer: Trainer, cfg: Any) -> bool:
     own = dist.broadcast_object(own)
     if own is not None:
         content = _read_own(trainer, own)
-        _load_all(trainer, cfg, content, source=str(own))
+        if not _load_all(trainer, cfg, content, source=str(own)):
+            raise CheckpointError(
+                f"{own}: is of another network than this config, and a run goes on from what is in "
+                "its OUTPUT_DIR: set another one, with TRAIN.CHECKPOINT_FILE_PATH to start from "
+                "these weights, or TRAIN.AUTO_RESUME False to begin anew"
+            )
         _warn_of_changes(content, trainer.phase.recipe, source=str(own))
     elif cfg.TRAIN.CHECKPOINT_FILE_PATH:
         source = cfg.TRAIN.CHECKPOINT_FILE_PATH
@@ -88,7 +96,23 @@ def resume(trainer: Trainer, cfg: Any) -> bool:
         else:
             _load_all(trainer, cfg, content, source=source)
             _check_something_is_left(trainer, cfg, source=source)
+    _set_aside(trainer, cfg, own)
     return own is not None
+
+
+def _set_aside(trainer: Trainer, cfg: Any, own: Path | None) -> None:
+    """Of this run's checkpoints, those that are further than where it begins are not its own."""
+    begin = (trainer.position.epoch, trainer.position.batch)
+    if own is not None:  # which says it in batches of the size that was
+        begin = position_of(own)
+    dist.barrier()  # all have read what this one begins with, which may be one of them
+    moved = set_aside_after(cfg.OUTPUT_DIR, begin, task=cfg.TASK) if dist.is_main() else []
+    if moved:
+        LOGGER.warning(
+            "%d checkpoint(s) in OUTPUT_DIR are further than where this run begins, up to %s: they "
+            "were moved to %s, so that nothing goes on from them",
+            *(len(moved), moved[0].name, moved[0].parent),
+        )
 
 
 def first_phase(plan: Sequence[Phase], cfg: Any) -> int:
@@ -128,15 +152,19 @@ def _load_net(trainer: Trainer, cfg: Any, content: dict[str, Any], *, source: st
     return report.exact
 
 
-def _load_all(trainer: Trainer, cfg: Any, content: dict[str, Any], *, source: str) -> None:
-    """Weights, optimizer, scaler, position, means and the best figures."""
+def _load_all(trainer: Trainer, cfg: Any, content: dict[str, Any], *, source: str) -> bool:
+    """Weights, optimizer, scaler, position, means and the best figures.
+
+    Returns:
+        Whether it was all of that; of another network only weights are taken.
+    """
     exact = _load_net(trainer, cfg, content, source=source)
     ours = content.get("slowfast", {})
     if not exact:
         LOGGER.warning(
             "%s is not of this very network: its optimizer state and epoch are not used", source
         )
-        return
+        return False
     _load_optimizer(trainer, cfg, content, source=source)
     if content.get("scaler_state") and trainer.stepper.scaler.is_enabled():
         trainer.stepper.scaler.load_state_dict(content["scaler_state"])
@@ -151,6 +179,7 @@ def _load_all(trainer: Trainer, cfg: Any, content: dict[str, Any], *, source: st
         LOGGER.info("%s: all %d epochs are trained", source, cfg.SOLVER.MAX_EPOCH)
     else:
         LOGGER.info("going on from %s at epoch %d, iteration %d", source, epoch + 1, batch + 1)
+    return True
 
 
 def _load_optimizer(trainer: Trainer, cfg: Any, content: dict[str, Any], *, source: str) -> None:
@@ -159,7 +188,7 @@ def _load_optimizer(trainer: Trainer, cfg: Any, content: dict[str, Any], *, sour
         if "optimizer_state" in content:
             _check_trained(trainer, content.get("slowfast", {}).get("trained"))
             load_optimizer(optimizer, content["optimizer_state"])
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+    except _MALFORMED as error:
         raise CheckpointError(
             f"{source}: the optimizer state does not fit {cfg.SOLVER.OPTIMIZING_METHOD} with "
             f"these parameter groups ({error}); to start from its weights alone set "

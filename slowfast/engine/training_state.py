@@ -85,7 +85,12 @@ def parts_of(
 
 
 def load_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
-    """Take back a state of `Optimizer.state_dict`, whole tensors of which may become parts."""
+    """Take back a state of `Optimizer.state_dict`, whole tensors of which may become parts.
+
+    Raises:
+        ValueError: it is of other parameters, or of another optimizer. A malformed one may also
+            raise KeyError, TypeError, AttributeError, IndexError or RuntimeError.
+    """
     parameters = _parameters(optimizer)
     if any(hasattr(parameter, "full_tensor") for parameter in parameters):
         state = {

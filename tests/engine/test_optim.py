@@ -224,9 +224,9 @@ def test_states_of_others_are_refused() -> None:
     for optimizer in optimizers:
         steps(optimizer, net)
         states.append(optimizer.state_dict())
-    with pytest.raises(ValueError, match=r"another optimizer, which keeps \['exp_avg', 'exp_avg"):
+    with pytest.raises(ValueError, match=r"another optimizer: it keeps exp_avg, exp_avg"):
         optimizers[0].load_state_dict(states[1])
-    with pytest.raises(ValueError, match=r"another optimizer, which keeps \['momentum_buffer'\]"):
+    with pytest.raises(ValueError, match=r"another optimizer: it keeps momentum_buffer for"):
         optimizers[1].load_state_dict(states[0])
     states[0]["state"][0]["momentum_buffer"] = torch.zeros(2)
     with pytest.raises(ValueError, match=r"momentum_buffer 0 is \(2,\), its parameter \(4,\)"):

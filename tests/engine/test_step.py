@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
@@ -188,7 +189,7 @@ def test_nothing_within_a_step_waits_for_the_device(method: str) -> None:
     stepper = make_stepper(clip_norm=1.0, clip_value=0.5, parts=2)
     keys = {"SOLVER.OPTIMIZING_METHOD": method, "SOLVER.LARS_ON": method == "sgd"}
     stepper.optimizer = optimizer_from_cfg(stepper.model, with_values(get_cfg(), keys))
-    stepper.after = Ema(stepper.model, decay=0.9).update
+    stepper.after = Ema(stepper.model, copy.deepcopy(stepper.model), decay=0.9).update
     stepper.guard = Unheard()
     batch = make_batch()
     stepper(batch, lr=0.1, seed=0)  # states are made in the first step
@@ -210,7 +211,7 @@ def test_nothing_within_a_step_waits_for_a_gpu(method: str, scaled: bool) -> Non
     stepper.optimizer = optimizer_from_cfg(stepper.model, with_values(get_cfg(), keys))
     stepper.scaler = torch.amp.GradScaler("cuda", enabled=scaled)
     stepper.amp_dtype = torch.float16 if scaled else None
-    stepper.after = Ema(stepper.model, decay=0.9).update
+    stepper.after = Ema(stepper.model, copy.deepcopy(stepper.model), decay=0.9).update
     batch = make_batch().to("cuda")
     for seed in range(2):
         stepper(batch, lr=0.1, seed=seed)

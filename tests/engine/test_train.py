@@ -204,7 +204,8 @@ def test_the_averaged_network_that_is_evaluated_gets_statistics_of_its_own(
     assert trainer.average.net is trainer.net, "before the first step"
     trainer.average.update()
     name = next(name for name, _ in trainer.net.named_buffers() if name.endswith("running_var"))
-    _precise_bn(trainer, cfg, StopSignal(), epoch=0)
+    with StopSignal() as stop:
+        _precise_bn(trainer, cfg, stop, epoch=0)
     trained, averaged = (net.get_buffer(name) for net in (trainer.net, trainer.average.net))
     assert not torch.equal(averaged, torch.ones_like(averaged))
     assert torch.equal(averaged, trained)  # the same weights so far

@@ -51,7 +51,13 @@ TRAIN = Section(
             False,
             "Write checkpoints while training goes on; the state is copied first.",
         ),
-        Key("AUTO_RESUME", True, "Continue from the newest checkpoint in OUTPUT_DIR if any."),
+        Key(
+            "AUTO_RESUME",
+            True,
+            "Continue from the newest checkpoint in OUTPUT_DIR if any; False: begin anew at each "
+            "start, also after a fault. Checkpoints beyond that are moved to "
+            "checkpoints/set_aside.",
+        ),
         Key(
             "CHECKPOINT_FILE_PATH",
             "",
