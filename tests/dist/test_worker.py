@@ -98,4 +98,5 @@ def test_processes_of_a_scheduler_meet_again_for_each_launch() -> None:
     finally:
         for process in processes:
             process.kill()
-    assert said == ["[[0, 0], [1, 1], [2, 2]]\n"] * 2
+    # Some versions of gloo print lines before it.
+    assert [lines.splitlines()[-1:] for lines in said] == [["[[0, 0], [1, 1], [2, 2]]"]] * 2
