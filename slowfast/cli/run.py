@@ -41,7 +41,7 @@ def _run_all(args: argparse.Namespace) -> int:
     loaded = []
     for path in args.cfg_files:
         overrides = _overrides(args)
-        cfg = load_cfg(path, overrides=overrides)
+        cfg = load_cfg(path, overrides, warned=False)
         if args.print_config:
             _print_config(path, overrides)
             continue
@@ -56,7 +56,7 @@ def _run_all(args: argparse.Namespace) -> int:
         )
         if (job.machines, job.machine) != (cfg.NUM_SHARDS, cfg.SHARD_ID):
             overrides += ["NUM_SHARDS", str(job.machines), "SHARD_ID", str(job.machine)]
-            cfg = load_cfg(path, overrides=overrides)
+        cfg = load_cfg(path, overrides)
         _check_shares(cfg, job)
         loaded.append((path, cfg, job))
     for path, cfg, job in loaded:

@@ -8,6 +8,7 @@ from typing import Any
 
 from slowfast import dist
 from slowfast.config import cfg_from_text
+from slowfast.config.errors import one_line
 from slowfast.engine.build import Position, Trainer
 from slowfast.engine.checkpoint.from_cfg import start_from_cfg
 from slowfast.engine.checkpoint.integrity import CheckpointError
@@ -171,7 +172,7 @@ def _load_all(trainer: Trainer, cfg: Any, content: dict[str, Any], *, source: st
     position = ours.get("position", {"epoch": content.get("epoch", -1) + 1, "batch": 0})
     trainer.position = _position(trainer, cfg, position, ours, source=source)
     trainer.best = dict(ours.get("best", {}))
-    trainer.average.load(ours.get("ema_state", {}))
+    _load_average(trainer, ours.get("ema_state", {}), source=source)
     _load_means(trainer, ours.get("means", []))
     trainer.stepper.guard.load(ours.get("guard", {}))
     epoch, batch = trainer.position.epoch, trainer.position.batch
@@ -180,6 +181,16 @@ def _load_all(trainer: Trainer, cfg: Any, content: dict[str, Any], *, source: st
     else:
         LOGGER.info("going on from %s at epoch %d, iteration %d", source, epoch + 1, batch + 1)
     return True
+
+
+def _load_average(trainer: Trainer, state: dict[str, Any], *, source: str) -> None:
+    try:
+        trainer.average.load(state)
+    except _MALFORMED as error:
+        raise CheckpointError(
+            f"{source}: the averaged weights (EMA) are not of this network "
+            f"({one_line(str(error))[:200]}); set EMA.ENABLE False, or use another checkpoint"
+        ) from error
 
 
 def _load_optimizer(trainer: Trainer, cfg: Any, content: dict[str, Any], *, source: str) -> None:

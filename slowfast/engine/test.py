@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import time
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -192,7 +193,7 @@ def _run_views(
     )
     chunk = clips_per_process(cfg, "TEST")
     amp = amp_dtype_from_cfg(cfg, enabled=cfg.TEST.MIXED_PRECISION)
-    left_out: list[dict[str, str]] = []
+    left_out: list[tuple[int, dict[str, str]]] = []  # with the row of the list
     with Progress("test", len(loader), shown=dist.is_main()) as progress:
         for item in ToDevice(loader, device):
             if isinstance(item, Sample):
@@ -200,13 +201,14 @@ def _run_views(
                 ensemble.update(item.video, item.views, scores, item.label)
                 bad.add([], seen=1)
             else:
-                left_out.append({"video": item.path, "cause": item.cause})
+                left_out.append((item.video, {"video": item.path, "cause": item.cause}))
                 bad.add([item], seen=1)
             progress.step()
     state, lists = gather_rows(ensemble.state()), gather_to_main(left_out)
     if state is None or lists is None:
         return None
     ensemble.merge([state])
-    gathered = [entry for entries in lists for entry in entries]
+    every = sorted((entry for entries in lists for entry in entries), key=itemgetter(0))
+    gathered = [entry for _, entry in every]
     ensemble.check_complete(len(loader.dataset.records) - len(gathered))
     return _Run(ensemble, gathered)

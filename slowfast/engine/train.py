@@ -135,7 +135,8 @@ def _take_up(trainer: Trainer, cfg: Any, journal: Journal, bad: BadSampleLog) ->
     """Go on where the run was; whether it ended between an epoch and its evaluation."""
     continued = resume(trainer, cfg)
     at = trainer.position
-    journal.rewind(epoch=at.epoch, batch=at.batch)
+    step = at.epoch * len(trainer.loader) + at.batch
+    journal.rewind(epoch=at.epoch, batch=at.batch, step=step)
     bad.rewind(epoch=at.epoch, batch=at.batch)
     dist.barrier()
     if not continued:

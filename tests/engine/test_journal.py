@@ -66,7 +66,7 @@ def test_rewinding_drops_what_a_resumed_run_writes_again(tmp_path: Path) -> None
         journal.write({"_type": "train_epoch", "epoch": epoch})
         journal.write({"_type": "val_epoch", "epoch": epoch})
     journal.write({"_type": "test_final"})
-    journal.rewind(epoch=1, batch=2)  # one whole epoch and two batches of the second
+    journal.rewind(epoch=1, batch=2, step=1)  # one whole epoch and two batches of the second
     kept = [(r["_type"], r["epoch"], r.get("iter")) for r in journal.records()]
     assert kept == [
         ("train_iter", 1, 2),
@@ -108,3 +108,18 @@ def test_a_run_goes_on_when_nobody_reads_its_console(
         write_line("the end", stream=console)
     said = [line.split("] ")[1] for line in (tmp_path / "stdout.log").read_text().splitlines()]
     assert said == ["first", "second"]
+
+
+def test_tensorboard_passes_over_what_a_resumed_run_writes_again(tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    for values in ((1.0, 2.0, 3.0, 4.0), (30.0, 40.0)):
+        journal = Journal(tmp_path, tensorboard_dir=tmp_path / "runs")
+        done = 4 - len(values)
+        journal.rewind(epoch=0, batch=done, step=done)
+        for step, value in enumerate(values, start=done + 1):
+            journal.write({**iteration(1, step), "loss": value}, step=step)
+        journal.close()
+    board = EventAccumulator(str(tmp_path / "runs")).Reload()
+    shown = [(event.step, event.value) for event in board.Scalars("Train/loss")]
+    assert shown == [(1, 1.0), (2, 2.0), (3, 30.0), (4, 40.0)]
