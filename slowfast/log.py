@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import simplejson
 from tqdm import tqdm
@@ -22,9 +23,23 @@ class _Console(logging.Handler):
         text = self.format(record)
         # A file name may hold bytes that are no text; the line is printed all the same.
         encoding = sys.stdout.encoding or "utf-8"
-        text = text.encode(encoding, "backslashreplace").decode(encoding)
-        tqdm.write(text, file=sys.stdout)
-        sys.stdout.flush()
+        write_line(text.encode(encoding, "backslashreplace").decode(encoding))
+
+
+def write_line(text: str, *, stream: TextIO | None = None) -> None:
+    """A line on the console, above a progress bar instead of through it.
+
+    A console that has gone (`| head`, a terminal that was closed, a full disk) ends no run: what is
+    written to it from then on goes nowhere; the files of the run have all of it.
+    """
+    stream = sys.stdout if stream is None else stream
+    try:
+        tqdm.write(text, file=stream)
+        stream.flush()
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
 
 
 def line_format() -> logging.Formatter:

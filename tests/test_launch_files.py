@@ -123,6 +123,41 @@ def test_the_slurm_script_is_a_script() -> None:
         assert f"#SBATCH {line}" in text
 
 
+@pytest.mark.parametrize(("code", "requeued"), [(75, True), (2, False)])
+def test_the_slurm_script_hands_on_cores_gpus_words_and_the_code(
+    tmp_path: Path, code: int, requeued: bool
+) -> None:
+    for name in ("srun", "scontrol"):
+        (tmp_path / name).write_text(
+            f'#!/bin/sh\nprintf "%s\\n" "$@" > "{tmp_path}/{name}.txt"\nexit {code}\n'
+        )
+        (tmp_path / name).chmod(stat.S_IRWXU)
+    env = {
+        **os.environ,
+        "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}",
+        "PYTHON": "/my env/python",
+        "SLURM_CPUS_PER_TASK": "64",
+        "SLURM_GPUS_ON_NODE": "4",
+        "SLURM_JOB_ID": "12",
+    }
+    line = ["bash", str(ROOT / "launch" / "slurm.sbatch"), "--cfg", "my file.yaml", "A", "[1, 2]"]
+    assert subprocess.run(line, env=env).returncode == code
+    words = (tmp_path / "srun.txt").read_text().splitlines()
+    run = ["/my env/python", "-m", "slowfast.cli.main", "run", "--cfg", "my file.yaml"]
+    assert words[-len(run) - 4 :] == [*run, "A", "[1, 2]", "NUM_GPUS", "4"]
+    assert "--cpus-per-task=64" in words[: -len(run) - 4]
+    assert (tmp_path / "scontrol.txt").exists() is requeued
+
+
+def test_pods_of_the_kubeflow_job_have_shared_memory() -> None:
+    spec = yaml.safe_load((ROOT / "launch" / "trainjob.yaml").read_text())["spec"]
+    pod = spec["podTemplateOverrides"][0]["spec"]
+    mounts = {each["mountPath"]: each["name"] for each in pod["containers"][0]["volumeMounts"]}
+    volumes = {each["name"]: each for each in pod["volumes"]}
+    assert set(mounts.values()) == set(volumes)
+    assert volumes[mounts["/dev/shm"]]["emptyDir"] == {"medium": "Memory"}
+
+
 def test_the_kubeflow_job_starts_as_many_processes_as_it_has_gpus() -> None:
     spec = yaml.safe_load((ROOT / "launch" / "trainjob.yaml").read_text())["spec"]["trainer"]
     options = dict(zip(spec["args"][::2], spec["args"][1::2], strict=True))

@@ -10,11 +10,12 @@ from contextlib import suppress
 from pathlib import Path
 
 from slowfast.config.errors import one_line
-from slowfast.log import line_format
+from slowfast.log import line_format, write_line
 
 
 def explain_errors(program: str, action: Callable[[], int]) -> int:
     """Run ``action``; turn errors that carry their own explanation into one line."""
+    _open_what_is_closed()
     try:
         code = action()
         sys.stdout.flush()
@@ -23,10 +24,25 @@ def explain_errors(program: str, action: Callable[[], int]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (ValueError, OSError) as error:
-        print(f"{program}: {error}", file=sys.stderr)
+        write_line(f"{program}: {error}", stream=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
+
+
+def _open_what_is_closed() -> None:
+    """Input and output that go nowhere, for a process without (`>&-`, some daemons).
+
+    Files of a run would take their numbers otherwise, and get what libraries print.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+            os.set_inheritable(number, True)
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
 
 
 def log_error(log: Path, error: Exception) -> None:

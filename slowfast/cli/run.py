@@ -19,6 +19,7 @@ from slowfast.engine.build import device_from_cfg
 from slowfast.engine.stop import Interrupted
 from slowfast.engine.test import test
 from slowfast.engine.train import train
+from slowfast.log import write_line
 from slowfast.viz.report import write_report
 
 EXAMPLE = """examples:
@@ -40,7 +41,7 @@ def _run_all(args: argparse.Namespace) -> int:
     loaded = []
     for path in args.cfg_files:
         overrides = _overrides(args)
-        cfg = load_cfg(path, overrides=overrides)
+        cfg = load_cfg(path, overrides, warned=False)
         if args.print_config:
             _print_config(path, overrides)
             continue
@@ -55,7 +56,7 @@ def _run_all(args: argparse.Namespace) -> int:
         )
         if (job.machines, job.machine) != (cfg.NUM_SHARDS, cfg.SHARD_ID):
             overrides += ["NUM_SHARDS", str(job.machines), "SHARD_ID", str(job.machine)]
-            cfg = load_cfg(path, overrides=overrides)
+        cfg = load_cfg(path, overrides)
         _check_shares(cfg, job)
         loaded.append((path, cfg, job))
     for path, cfg, job in loaded:
@@ -65,12 +66,16 @@ def _run_all(args: argparse.Namespace) -> int:
                 _report(path, cfg, _overrides(args))
         except (Interrupted, dist.Stopped) as stopped:
             if dist.first_process():
-                print(stopped, flush=True)
+                write_line(str(stopped))
             return stopped.exit_code
         except dist.ProcessFailed as failed:
             log_error(_log_file(cfg, job), failed)
-            print(failed, file=sys.stderr)
+            write_line(str(failed), stream=sys.stderr)
             return failed.exit_code
+        except BrokenPipeError as error:  # not the console's: `write_line` has no such error
+            bug = RuntimeError("a process that this one talks to has gone")
+            log_error(_log_file(cfg, job), bug)
+            raise bug from error
         except Exception as error:
             log_error(_log_file(cfg, job), error)
             raise
@@ -91,8 +96,8 @@ def _log_file(cfg: Any, job: dist.Job) -> Path:
 
 
 def _launch(cfg: Any, job: dist.Job) -> None:
-    device_from_cfg(cfg)  # too few GPUs are named here, in one line, before processes start
     os.environ.update(job.variables)
+    device_from_cfg(cfg)  # too few GPUs are named here, in one line, before processes start
     settings = {
         "processes": job.processes,
         "machines": job.machines,
@@ -113,7 +118,7 @@ def _launch(cfg: Any, job: dist.Job) -> None:
 def _report(path: str, cfg: Any, overrides: list[str]) -> None:
     changed = [key for key, _, _ in explain(path, overrides)]
     report = write_report(cfg.OUTPUT_DIR, num_mistakes=cfg.REPORT.NUM_MISTAKES, changed=changed)
-    print(f"report: {Path(report).resolve()}")
+    write_line(f"report: {Path(report).resolve()}")
 
 
 def _overrides(args: argparse.Namespace) -> list[str]:

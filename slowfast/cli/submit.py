@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ launch/slurm.sbatch does the same without submitit.
 """
 _SAVE_SECONDS = 120  # before the time limit, for all ranks to agree on a step and save it
 _RUN_AGAIN = 75
+_TIME_LIMITS = 1000  # that a run may be queued again after
 
 
 @dataclass(frozen=True)
@@ -62,16 +64,33 @@ def main(argv: Sequence[str] | None = None, *, program: str = "slowfast submit")
 def _submit(args: argparse.Namespace) -> int:
     words = ["NUM_GPUS", str(args.gpus), *args.opts]
     cfg = load_cfg(args.cfg, overrides=words)  # a mistake is told now, and not after hours of queue
+    _refuse_mistakes(args, cfg.NUM_GPUS)
     asked = _parameters(args)
     if args.dry_run:
         print("\n".join(f"{name}: {value}" for name, value in asked.items()))
         return 0
     folder = args.folder or Path(cfg.OUTPUT_DIR) / "submitit"
-    executor = _submitit().AutoExecutor(folder=str(folder))
+    submitit = _submitit()
+    if shutil.which("srun") is None:  # submitit would start it here
+        raise ValueError("there is no SLURM here: srun is not on PATH; submit where SLURM is")
+    # Without it the third time limit would be the end.
+    executor = submitit.AutoExecutor(
+        folder=str(folder), cluster="slurm", slurm_max_num_timeout=_TIME_LIMITS
+    )
     executor.update_parameters(**asked)
     job = executor.submit(Run(("--cfg", str(Path(args.cfg).resolve()), *words)))
     print(f"job {job.job_id}; its logs are in {folder}, those of the run in {cfg.OUTPUT_DIR}")
     return 0
+
+
+def _refuse_mistakes(args: argparse.Namespace, gpus: int) -> None:
+    if gpus != args.gpus:
+        raise ValueError(
+            f"--gpus asks for {args.gpus} GPU(s) of each machine, but NUM_GPUS is {gpus}, which "
+            f"would use as many: pass --gpus {gpus}, and leave NUM_GPUS out"
+        )
+    if not args.hours > 0:
+        raise ValueError(f"--hours is {args.hours:g}; expected a number above 0")
 
 
 def _parameters(args: argparse.Namespace) -> dict[str, Any]:
@@ -84,6 +103,8 @@ def _parameters(args: argparse.Namespace) -> dict[str, Any]:
         "cpus_per_task": args.cpus or 8 * max(args.gpus, 1),
         "timeout_min": round(60 * args.hours),
         "slurm_signal_delay_s": _SAVE_SECONDS,
+        # From SLURM 22.05 on srun gives a task one core unless it is told again.
+        "slurm_setup": ['export SRUN_CPUS_PER_TASK="$SLURM_CPUS_PER_TASK"'],
         "slurm_additional_parameters": {"requeue": True, "open-mode": "append"},
     }
     if args.partition:

@@ -69,19 +69,21 @@ class Merged:
             self.origins[path] = f"{self.origins.get(path, 'default')}, times NUM_SHARDS"
 
 
-def load_cfg(path: str | Path, overrides: Sequence[Any] = ()) -> CfgNode:
+def load_cfg(path: str | Path, overrides: Sequence[Any] = (), *, warned: bool = True) -> CfgNode:
     """The config of a YAML file, checked and frozen.
 
     Args:
         path: the file; its ``_BASE_`` names files, relative to it, that it builds on.
         overrides: ``[KEY, value, KEY, value, ...]``, which win over the files; text is read as
             a Python literal where it is one.
+        warned: of a learning rate that does not go with the clips of a step; not while the number
+            of machines is still to be found.
 
     Raises:
         FileNotFoundError: there is no such file; the nearest names are in the message.
         ConfigError: a ValueError; one line with the place, the rule and what was found.
     """
-    return _load(path, overrides).cfg
+    return _load(path, overrides, warned=warned).cfg
 
 
 def explain(path: str | Path, overrides: Sequence[Any] = ()) -> list[tuple[str, Any, str]]:
@@ -174,13 +176,14 @@ def read_overrides(overrides: Sequence[Any]) -> list[Entry]:
     return entries
 
 
-def _load(path: str | Path, overrides: Sequence[Any]) -> Merged:
+def _load(path: str | Path, overrides: Sequence[Any], *, warned: bool = True) -> Merged:
     merged = merge(path)
     recipe = Rate.of(merged.cfg)
     merged.apply(read_overrides(overrides))
     merged.check()
     merged.derive()
-    check_rate(recipe, merged.cfg)
+    if warned:
+        check_rate(recipe, merged.cfg)
     merged.cfg.freeze()
     return merged
 

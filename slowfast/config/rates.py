@@ -48,6 +48,8 @@ def check_rate(recipe: Rate, cfg: CfgNode) -> None:
     wanted = recipe.for_clips(run.clips)
     if not cfg.TRAIN.ENABLE or run == recipe or abs(run.base - wanted) <= TOLERANCE * wanted:
         return
+    if run.clips == recipe.clips and cfg.TRAIN.CHECKPOINT_FILE_PATH:
+        return  # fine-tuning has a rate of its own
     habit = ""
     if cfg.SOLVER.OPTIMIZING_METHOD != "sgd":
         habit = f"; with {cfg.SOLVER.OPTIMIZING_METHOD} the rule is a habit, no more"

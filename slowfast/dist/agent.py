@@ -26,7 +26,7 @@ from slowfast.dist.meeting import Meeting
 from slowfast.dist.processes import CODE, Processes
 from slowfast.dist.watchdog import stacks_path
 from slowfast.dist.worker import STOP_SIGNALS
-from slowfast.log import line_format
+from slowfast.log import line_format, write_line
 
 STOP_SECONDS = 150.0  # that processes have to agree on a step and to save it
 _STRAGGLE = 20.0  # after one of them has ended otherwise, the others can't agree
@@ -221,7 +221,7 @@ class Agent(LocalElasticAgent):
         """A line on the console and in the log of the run; no process of it is running."""
         record = logging.LogRecord("slowfast", logging.WARNING, "", 0, text, None, None)
         line = line_format().format(record)
-        print(line, file=sys.stdout, flush=True)
+        write_line(line)
         if self._output_dir is not None and self._output_dir.is_dir():
             with suppress(OSError), (self._output_dir / "stdout.log").open("a") as file:
                 file.write(f"{line}\n")

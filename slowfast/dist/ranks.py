@@ -26,8 +26,23 @@ def world_size() -> int:
 
 
 def local_rank() -> int:
-    """Rank on this machine: the number of the GPU to use."""
+    """Rank on this machine."""
     return int(os.environ.get("LOCAL_RANK", "0"))
+
+
+def has_own_gpu() -> bool:
+    """Whether each process of this machine is shown a GPU of its own and no other.
+
+    `srun --gpus-per-task 1` does so.
+    """
+    shown = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    several = started_outside() and int(os.environ.get("LOCAL_WORLD_SIZE", "1")) > 1
+    return several and bool(shown) and "," not in shown
+
+
+def gpu() -> int:
+    """Number of this process's GPU, among those that it is shown."""
+    return 0 if has_own_gpu() else local_rank()
 
 
 def processes_from_cfg(cfg: Any) -> int:

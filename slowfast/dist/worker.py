@@ -13,6 +13,8 @@ import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,7 @@ import torch.distributed as dist
 from torch.distributed.rendezvous import rendezvous
 
 from slowfast.dist.failure import Failure, Stopped
-from slowfast.dist.ranks import TIMEOUT_VARIABLE, local_rank
+from slowfast.dist.ranks import TIMEOUT_VARIABLE, gpu
 from slowfast.dist.watchdog import WATCHDOG, stacks_path
 
 # Windows has no SIGUSR1.
@@ -31,6 +33,7 @@ STOP_SIGNALS = tuple(
 REPORTS_VARIABLE = "SLOWFAST_REPORTS"  # the folder of what processes of an attempt report
 LOGS_VARIABLE = "SLOWFAST_LOGS"  # the folder of their logs
 LAUNCHER_VARIABLE = "SLOWFAST_LAUNCHER"  # the process that started them
+_LAUNCHES = count()  # that this process has taken part in, as all others have
 _START_MINUTES = 15.0  # that processes of other machines may come later
 
 
@@ -51,7 +54,7 @@ class Group:
     def run(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         """``function(*args)`` while this process belongs to the group of its environment."""
         if self.backend == "nccl":
-            torch.cuda.set_device(local_rank())
+            torch.cuda.set_device(gpu())
         if int(os.environ["WORLD_SIZE"]) == 1:
             return function(*args)
         self._join()
@@ -75,10 +78,13 @@ class Group:
             _record_flights(self.output_dir)
         # A short time-out is for collectives, and not for a slow start of one of the processes.
         patience = datetime.timedelta(minutes=max(self.timeout_minutes, _START_MINUTES))
-        store, rank, world = next(rendezvous("env://", timeout=patience))
-        if store.add("slowfast/started", 1) == world:
-            store.set("slowfast/all_started", "1")
-        store.wait(["slowfast/all_started"], patience)
+        place = f"{os.environ.get('MASTER_ADDR')}:{os.environ.get('MASTER_PORT')}"
+        met, rank, world = _meet(place, patience)
+        # What the launch before this one left, addresses of rank N for one, must not be found.
+        store = dist.PrefixStore(f"slowfast/launch{next(_LAUNCHES)}", met)
+        if store.add("started", 1) == world:
+            store.set("all_started", "1")
+        store.wait(["all_started"], patience)
         dist.init_process_group(
             self.backend,
             store=dist.PrefixStore("default_pg", store),
@@ -86,6 +92,15 @@ class Group:
             world_size=world,
             timeout=datetime.timedelta(minutes=self.timeout_minutes),
         )
+
+
+@cache
+def _meet(place: str, patience: datetime.timedelta) -> tuple[dist.Store, int, int]:
+    """The store of all launches of this process, its rank, and how many there are.
+
+    Were it made anew for each, rank 0 could take the old one away from ranks that still need it.
+    """
+    return next(rendezvous("env://", timeout=patience))
 
 
 def _record_flights(output_dir: str) -> None:

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from slowfast import dist
+from slowfast.config import clips_per_process
 from slowfast.data.augmentation_from_cfg import augment_stage_from_cfg
 from slowfast.data.datasets.ava import clock_from_cfg
 from slowfast.data.datasets.build import (
@@ -86,13 +87,13 @@ def device_from_cfg(cfg: Any) -> torch.device:
     if not cfg.NUM_GPUS:
         return torch.device("cpu")
     found = torch.cuda.device_count()
-    if found < cfg.NUM_GPUS:
+    if found < (1 if dist.has_own_gpu() else cfg.NUM_GPUS):
         raise ValueError(
             f"NUM_GPUS is {cfg.NUM_GPUS}, but PyTorch finds {found} CUDA device(s) here; "
             "set NUM_GPUS 0 to run on the CPU, or to the number you have (and TRAIN.BATCH_SIZE "
             "to fit, with SOLVER.BASE_LR scaled by the same factor)"
         )
-    return torch.device("cuda", dist.local_rank())
+    return torch.device("cuda", dist.gpu())
 
 
 def amp_dtype_from_cfg(cfg: Any, *, enabled: bool) -> torch.dtype | None:
@@ -193,7 +194,7 @@ def build_stepper(
         amp_dtype=amp,
         clip_norm=cfg.SOLVER.CLIP_GRAD_L2NORM or limit,
         clip_value=cfg.SOLVER.CLIP_GRAD_VAL or limit,
-        parts=cfg.TRAIN.GRAD_ACCUM_STEPS,
+        parts=min(cfg.TRAIN.GRAD_ACCUM_STEPS, clips_per_process(cfg, "TRAIN")),
         without_exchange=without_exchange(model),
         before_first=BucketOrder(model),
         guard=guard_from_cfg(net, cfg),

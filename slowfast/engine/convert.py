@@ -8,11 +8,11 @@ from typing import Any
 
 import torch
 
-from slowfast.config import cfg_from_text, dump_cfg, load_cfg
+from slowfast.config import cfg_from_text, dump_cfg, load_cfg, with_values
 from slowfast.engine.build import build_network
 from slowfast.engine.checkpoint.content import class_names_of
 from slowfast.engine.checkpoint.formats import SAFETENSORS, write_weights
-from slowfast.engine.checkpoint.from_cfg import AS_SAVED, start_from_cfg
+from slowfast.engine.checkpoint.from_cfg import AS_SAVED, averaged_weights, start_from_cfg
 from slowfast.engine.checkpoint.integrity import CheckpointError
 from slowfast.engine.checkpoint.load import public_state
 from slowfast.engine.checkpoint.state import read_checkpoint
@@ -31,8 +31,8 @@ def convert_checkpoint(
     """Write the weights of `source`, in whatever layout, to `target` in the public one.
 
     The weights are loaded into the network of the config, if one is known, as training would
-    start from them: strictly unless TRAIN says otherwise. Without a config names are translated
-    and nothing is checked.
+    start from them: strictly unless TRAIN says otherwise; with EMA.ENABLE they are the averaged
+    ones. Without a config names are translated and nothing is checked.
 
     Args:
         source: ``.pyth``, ``.safetensors``, Caffe2 ``.pkl``, or a file of another library.
@@ -57,10 +57,15 @@ def convert_checkpoint(
         settings = cfg_from_text(content["cfg"], [*AS_SAVED, *overrides])
     else:
         return f"{target}: {_translate(content, source, target, names, overrides)}"
+    note = ""
+    if settings.EMA.ENABLE:  # as val, test and predict have it; what is written has nothing else
+        averaged = averaged_weights(content, source=str(source))
+        content, note = {**content, "model_state": averaged, "slowfast": {}}, "averaged (EMA): "
+        settings = with_values(settings, {"EMA.ENABLE": False})
     net = build_network(settings, torch.device("cpu"))
     report = start_from_cfg(net, content, settings, source=str(source))
     write_weights(target, net.state_dict(), config=dump_cfg(settings), class_names=names)
-    return f"{target}: {report}"
+    return f"{target}: {note}{report}"
 
 
 def _translate(

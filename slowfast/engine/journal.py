@@ -23,11 +23,8 @@ class Journal:
     def __init__(self, output_dir: str | Path, *, tensorboard_dir: Path | None = None) -> None:
         folder = Path(output_dir) if dist.is_main() else None
         self._metrics = MetricsLog(folder)
-        self._board = None
-        if folder is not None and tensorboard_dir is not None:
-            from torch.utils.tensorboard import SummaryWriter
-
-            self._board = SummaryWriter(str(tensorboard_dir))
+        self._board_dir = None if folder is None else tensorboard_dir
+        self._board = self._open_board()
 
     def write(self, record: dict[str, Any], *, step: int | None = None) -> None:
         """Write one record; its numbers also go to TensorBoard if ``step`` is given."""
@@ -46,11 +43,12 @@ class Journal:
         lines = self._metrics.path.read_text().splitlines()
         return [record for record in map(_parse, lines) if record is not None]
 
-    def rewind(self, *, epoch: int, batch: int) -> None:
+    def rewind(self, *, epoch: int, batch: int, step: int) -> None:
         """Drop what was written after this position: a resumed run writes it again.
 
         Args:
             epoch, batch: whole epochs done, and batches done of the one under way.
+            step: batches done in all.
         """
         if self._metrics.path is None or not self._metrics.path.exists():
             return
@@ -58,6 +56,17 @@ class Journal:
         part = self._metrics.path.with_suffix(".part")
         part.write_text("".join(simplejson.dumps(r, ignore_nan=True) + "\n" for r in kept))
         os.replace(part, self._metrics.path)
+        if self._board is not None:
+            self._board.close()
+            self._board = self._open_board(purge_step=step + 1)
+
+    def _open_board(self, purge_step: int | None = None) -> Any:
+        """TensorBoard passes over what older files have from ``purge_step`` on."""
+        if self._board_dir is None:
+            return None
+        from torch.utils.tensorboard import SummaryWriter
+
+        return SummaryWriter(str(self._board_dir), purge_step=purge_step)
 
     def close(self) -> None:
         if self._board is not None:

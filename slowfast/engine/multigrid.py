@@ -10,6 +10,7 @@ from typing import Any
 from slowfast import dist
 from slowfast.config import with_values
 from slowfast.config.check import check_across_sections
+from slowfast.log import LOGGER
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,19 @@ def phases(cfg: Any) -> list[Phase]:
         changed = with_values(changed, {**rates, **_shape_values(cfg, stage.shape)})
         check_across_sections(changed)
         found.append(Phase(changed, cfg, first, stage.end, multigrid.EVAL_FREQ))
+    if not found:
+        raise ValueError(
+            f"SOLVER.MAX_EPOCH {cfg.SOLVER.MAX_EPOCH} times MULTIGRID.EPOCH_FACTOR "
+            f"{multigrid.EPOCH_FACTOR:g} is no whole epoch, so that nothing would be trained; "
+            "raise one of them"
+        )
+    ends_with, last = found[-1].cfg.DATA, stages[-1].shape
+    if (last.frames, last.crop) != (ends_with.NUM_FRAMES, ends_with.TRAIN_CROP_SIZE):
+        LOGGER.warning(
+            "training is too short for the last shape of MULTIGRID.LONG_CYCLE_FACTORS, which gets "
+            "no epoch at the end: the last clips have %d frames of %d pixels, not %d of %d",
+            *(ends_with.NUM_FRAMES, ends_with.TRAIN_CROP_SIZE, last.frames, last.crop),
+        )
     return found
 
 
@@ -105,7 +119,7 @@ def long_cycle(cfg: Any) -> list[Stage]:
     they are EPOCH_FACTOR times those of the recipe.
 
     Raises:
-        ValueError: the learning rate does not go in steps.
+        ValueError: the learning rate does not go in steps, or in one alone.
     """
     solver, multigrid = cfg.SOLVER, cfg.MULTIGRID
     if solver.LR_POLICY != "steps_with_relative_lrs":
@@ -114,10 +128,17 @@ def long_cycle(cfg: Any) -> list[Stage]:
             f"{solver.LR_POLICY!r}; set it to 'steps_with_relative_lrs' with SOLVER.STEPS and "
             "SOLVER.LRS, or LONG_CYCLE False"
         )
+    reached = [step for step in solver.STEPS if step <= solver.MAX_EPOCH]
+    if len(reached) < 2:
+        raise ValueError(
+            f"MULTIGRID.LONG_CYCLE divides each step of the learning rate but the last, and "
+            f"SOLVER.STEPS {list(solver.STEPS)} has {len(reached)} within SOLVER.MAX_EPOCH "
+            f"{solver.MAX_EPOCH}; give two or more, or set LONG_CYCLE False"
+        )
     shapes = [_shape(cfg, *factors) for factors in multigrid.LONG_CYCLE_FACTORS]
     batches = [_mean_batch(cfg, shape) for shape in shapes]
     mean = sum(batches) / len(batches)
-    steps = [*solver.STEPS, solver.MAX_EPOCH]
+    steps = [*reached, solver.MAX_EPOCH]
     planned: list[tuple[int, Shape, float]] = []
     for step, (begin, end) in enumerate(pairwise(steps)):
         if step + 2 < len(steps):
@@ -137,6 +158,12 @@ def _shape(cfg: Any, frames: float, crop: float) -> Shape:
     """The shape of LONG_CYCLE_FACTORS with as many pixels in a step as the recipe's."""
     data = cfg.DATA
     t, s = round(data.NUM_FRAMES * frames), round(data.TRAIN_CROP_SIZE * crop)
+    if not (t and s):
+        raise ValueError(
+            f"MULTIGRID.LONG_CYCLE_FACTORS [{frames:g}, {crop:g}] make {t} frames of {s} pixels "
+            f"of DATA.NUM_FRAMES {data.NUM_FRAMES} and TRAIN_CROP_SIZE {data.TRAIN_CROP_SIZE}; "
+            "use larger factors"
+        )
     return Shape(_relative_batch(cfg, t, s), t, s)
 
 
@@ -179,14 +206,19 @@ def _shape_values(cfg: Any, shape: Shape) -> dict[str, Any]:
         "DATA.TRAIN_CROP_SIZE": shape.crop,
         "MULTIGRID.LONG_CYCLE_SAMPLING_RATE": cfg.DATA.SAMPLING_RATE
         * (cfg.DATA.NUM_FRAMES // shape.frames),
-        **_norm_values(batch / processes, cfg.MULTIGRID.BN_BASE_SIZE),
+        **_norm_values(
+            batch / processes, cfg.MULTIGRID.BN_BASE_SIZE, processes=processes * cfg.NUM_SHARDS
+        ),
     }
 
 
-def _norm_values(clips: float, base: int) -> dict[str, Any]:
-    """Batch norm over ``base`` clips, whatever a process has of them (Sec. 3.3)."""
+def _norm_values(clips: float, base: int, *, processes: int) -> dict[str, Any]:
+    """Batch norm over ``base`` clips, or all that there are, whatever a process has (Sec. 3.3)."""
     if clips < base:
-        return {"BN.NORM_TYPE": "sync_batchnorm", "BN.NUM_SYNC_DEVICES": int(base / clips)}
+        devices = int(base / clips)
+        # One process alone is plain batch norm, whatever the number.
+        devices = devices if processes == 1 else min(devices, processes)
+        return {"BN.NORM_TYPE": "sync_batchnorm", "BN.NUM_SYNC_DEVICES": devices}
     if clips == base:
         return {"BN.NORM_TYPE": "batchnorm"}
     return {"BN.NORM_TYPE": "sub_batchnorm", "BN.NUM_SPLITS": int(clips / base)}

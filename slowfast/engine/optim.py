@@ -113,7 +113,7 @@ def optimizer_from_cfg(model: nn.Module, cfg: Any) -> torch.optim.Optimizer:
     if not groups:
         raise ValueError("no parameter is left to train; MODEL.FREEZE names all of them")
     optimizer = _optimizer(groups, solver)
-    optimizer.register_load_state_dict_pre_hook(_keep_implementation)
+    optimizer.register_load_state_dict_pre_hook(_keep_settings)
     optimizer.register_load_state_dict_post_hook(_lay_out_like_parameters)
     if solver.LARS_ON:
         add_lars(optimizer)
@@ -124,12 +124,15 @@ def _optimizer(groups: list[dict[str, Any]], solver: Any) -> torch.optim.Optimiz
     # One kernel for all parameters: it waits for no device, also with a GradScaler, and is three
     # to four times as fast as the other implementations on a CPU.
     devices = {p.device.type for group in groups for p in group["params"]}
-    shared = {
+    shared: dict[str, Any] = {
         "lr": solver.BASE_LR,
         "weight_decay": solver.WEIGHT_DECAY,
         "fused": devices <= {"cpu", "cuda"},
     }
     if solver.OPTIMIZING_METHOD == "sgd":
+        _check_nesterov(solver)
+        if any(hasattr(p, "full_tensor") for group in groups for p in group["params"]):
+            shared["fused"] = False  # PyTorch has this kernel for whole tensors only
         return torch.optim.SGD(
             groups,
             momentum=solver.MOMENTUM,
@@ -144,25 +147,70 @@ def _optimizer(groups: list[dict[str, Any]], solver: Any) -> torch.optim.Optimiz
     }
     if solver.OPTIMIZING_METHOD in adams:
         kind = adams[solver.OPTIMIZING_METHOD]
-        return kind(groups, betas=tuple(solver.BETAS), eps=1e-8, **shared)
+        return kind(groups, betas=tuple(map(float, solver.BETAS)), eps=1e-8, **shared)
     raise ValueError(
         f"SOLVER.OPTIMIZING_METHOD is {solver.OPTIMIZING_METHOD!r}; use 'sgd', 'adam' or 'adamw'"
     )
 
 
-def _keep_implementation(
-    optimizer: torch.optim.Optimizer, state: dict[str, Any]
-) -> dict[str, Any] | None:
-    """A loaded state would bring the implementation of the run, and the device, that it is of."""
+def _check_nesterov(solver: Any) -> None:
+    if solver.NESTEROV and (solver.MOMENTUM == 0 or solver.DAMPENING != 0):
+        raise ValueError(
+            "SOLVER.NESTEROV is True, which needs momentum without dampening; SOLVER.MOMENTUM is "
+            f"{solver.MOMENTUM:g} and SOLVER.DAMPENING {solver.DAMPENING:g}; set SOLVER.NESTEROV "
+            "False, or a MOMENTUM above 0 and DAMPENING 0"
+        )
+
+
+# What a state holds of a parameter, by the kind of optimizer (AdamW is an Adam).
+_KEPT = {
+    torch.optim.SGD: {"momentum_buffer"},
+    torch.optim.Adam: {"step", "exp_avg", "exp_avg_sq"},
+}
+
+
+def _keep_settings(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> dict[str, Any]:
+    """The state of another run without its settings: decay, momentum and the like are this one's.
+
+    Raises:
+        ValueError: it is of another optimizer, or of other parameters.
+    """
     loaded, own = state.get("param_groups"), optimizer.param_groups
     if not isinstance(loaded, list) or len(loaded) != len(own):
-        return None  # does not fit, as PyTorch says next
-    kept = ("fused", "foreach", "capturable")
+        return state  # does not fit, as PyTorch says next
+    _check_kept(optimizer, state)
+    # The rate is set before each step; until then it is the one of the step before.
     groups = [
-        {**theirs, **{name: ours[name] for name in kept if name in ours}}
+        {**theirs, **{k: v for k, v in ours.items() if k not in ("params", "lr")}}
         for theirs, ours in zip(loaded, own, strict=True)
     ]
     return {**state, "param_groups": groups}
+
+
+def _check_kept(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+    """States are matched by position alone, and fused kernels trust their shapes."""
+    known = next(names for kind, names in _KEPT.items() if isinstance(optimizer, kind))
+    pairs = [
+        (index, parameter)
+        for theirs, ours in zip(state["param_groups"], optimizer.param_groups, strict=True)
+        for index, parameter in zip(theirs["params"], ours["params"], strict=False)
+    ]
+    for index, parameter in pairs:
+        kept = state["state"].get(index, {})
+        if kept and kept.keys() != known:
+            raise ValueError(
+                f"it is of another optimizer: it keeps {', '.join(map(str, sorted(kept)))} for a "
+                f"parameter, where {', '.join(sorted(known))} belong"
+            )
+        for name, value in kept.items():
+            if name != "step" and not isinstance(value, Tensor | None):
+                raise ValueError(f"{name} {index} is {type(value).__name__}, and no tensor")
+            shaped = isinstance(value, Tensor) and (value.ndim > 0 or name != "step")
+            if shaped and value.shape != parameter.shape:
+                raise ValueError(
+                    f"{name} {index} is {tuple(value.shape)}, its parameter "
+                    f"{tuple(parameter.shape)}"
+                )
 
 
 def _lay_out_like_parameters(optimizer: torch.optim.Optimizer) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from slowfast import dist
 from slowfast.config import cfg_from_text
+from slowfast.config.errors import one_line
 from slowfast.engine.build import Position, Trainer
 from slowfast.engine.checkpoint.from_cfg import start_from_cfg
 from slowfast.engine.checkpoint.integrity import CheckpointError
@@ -19,9 +20,16 @@ from slowfast.engine.checkpoint.state import (
     position_of,
     read_checkpoint,
     remove_steps_before,
+    set_aside_after,
 )
 from slowfast.engine.multigrid import Phase, phase_index
-from slowfast.engine.training_state import global_batch, load_optimizer, parts_of, state_of
+from slowfast.engine.training_state import (
+    global_batch,
+    load_optimizer,
+    parts_of,
+    state_of,
+    trained,
+)
 from slowfast.log import LOGGER
 
 # Settings that a resumed run may change without a word: where things are, and how much is shown.
@@ -29,6 +37,8 @@ _FREE = (
     *("OUTPUT_DIR", "LOG_PERIOD", "LOG_MODEL_INFO", "NUM_GPUS", "TEST", "DATA_LOADER", "REPORT"),
     *("DIST_TIMEOUT_MINUTES", "DIST_MAX_RESTARTS"),
 )
+# What a state of other things than ours makes its readers raise.
+_MALFORMED = (ValueError, KeyError, TypeError, AttributeError, IndexError, RuntimeError)
 
 
 def save(trainer: Trainer, cfg: Any, *, best: bool = False) -> Path:
@@ -71,7 +81,12 @@ def resume(trainer: Trainer, cfg: Any) -> bool:
     own = dist.broadcast_object(own)
     if own is not None:
         content = _read_own(trainer, own)
-        _load_all(trainer, cfg, content, source=str(own))
+        if not _load_all(trainer, cfg, content, source=str(own)):
+            raise CheckpointError(
+                f"{own}: is of another network than this config, and a run goes on from what is in "
+                "its OUTPUT_DIR: set another one, with TRAIN.CHECKPOINT_FILE_PATH to start from "
+                "these weights, or TRAIN.AUTO_RESUME False to begin anew"
+            )
         _warn_of_changes(content, trainer.phase.recipe, source=str(own))
     elif cfg.TRAIN.CHECKPOINT_FILE_PATH:
         source = cfg.TRAIN.CHECKPOINT_FILE_PATH
@@ -82,7 +97,23 @@ def resume(trainer: Trainer, cfg: Any) -> bool:
         else:
             _load_all(trainer, cfg, content, source=source)
             _check_something_is_left(trainer, cfg, source=source)
+    _set_aside(trainer, cfg, own)
     return own is not None
+
+
+def _set_aside(trainer: Trainer, cfg: Any, own: Path | None) -> None:
+    """Of this run's checkpoints, those that are further than where it begins are not its own."""
+    begin = (trainer.position.epoch, trainer.position.batch)
+    if own is not None:  # which says it in batches of the size that was
+        begin = position_of(own)
+    dist.barrier()  # all have read what this one begins with, which may be one of them
+    moved = set_aside_after(cfg.OUTPUT_DIR, begin, task=cfg.TASK) if dist.is_main() else []
+    if moved:
+        LOGGER.warning(
+            "%d checkpoint(s) in OUTPUT_DIR are further than where this run begins, up to %s: they "
+            "were moved to %s, so that nothing goes on from them",
+            *(len(moved), moved[0].name, moved[0].parent),
+        )
 
 
 def first_phase(plan: Sequence[Phase], cfg: Any) -> int:
@@ -122,30 +153,26 @@ def _load_net(trainer: Trainer, cfg: Any, content: dict[str, Any], *, source: st
     return report.exact
 
 
-def _load_all(trainer: Trainer, cfg: Any, content: dict[str, Any], *, source: str) -> None:
-    """Weights, optimizer, scaler, position, means and the best figures."""
+def _load_all(trainer: Trainer, cfg: Any, content: dict[str, Any], *, source: str) -> bool:
+    """Weights, optimizer, scaler, position, means and the best figures.
+
+    Returns:
+        Whether it was all of that; of another network only weights are taken.
+    """
     exact = _load_net(trainer, cfg, content, source=source)
     ours = content.get("slowfast", {})
     if not exact:
         LOGGER.warning(
             "%s is not of this very network: its optimizer state and epoch are not used", source
         )
-        return
-    try:
-        if "optimizer_state" in content:
-            load_optimizer(trainer.stepper.optimizer, content["optimizer_state"])
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-        raise CheckpointError(
-            f"{source}: the optimizer state does not fit {cfg.SOLVER.OPTIMIZING_METHOD} with "
-            f"these parameter groups ({error}); set TRAIN.CHECKPOINT_EPOCH_RESET True to start "
-            "from its weights alone"
-        ) from error
+        return False
+    _load_optimizer(trainer, cfg, content, source=source)
     if content.get("scaler_state") and trainer.stepper.scaler.is_enabled():
         trainer.stepper.scaler.load_state_dict(content["scaler_state"])
     position = ours.get("position", {"epoch": content.get("epoch", -1) + 1, "batch": 0})
     trainer.position = _position(trainer, cfg, position, ours, source=source)
     trainer.best = dict(ours.get("best", {}))
-    trainer.average.load(ours.get("ema_state", {}))
+    _load_average(trainer, ours.get("ema_state", {}), source=source)
     _load_means(trainer, ours.get("means", []))
     trainer.stepper.guard.load(ours.get("guard", {}))
     epoch, batch = trainer.position.epoch, trainer.position.batch
@@ -153,6 +180,44 @@ def _load_all(trainer: Trainer, cfg: Any, content: dict[str, Any], *, source: st
         LOGGER.info("%s: all %d epochs are trained", source, cfg.SOLVER.MAX_EPOCH)
     else:
         LOGGER.info("going on from %s at epoch %d, iteration %d", source, epoch + 1, batch + 1)
+    return True
+
+
+def _load_average(trainer: Trainer, state: dict[str, Any], *, source: str) -> None:
+    try:
+        trainer.average.load(state)
+    except _MALFORMED as error:
+        raise CheckpointError(
+            f"{source}: the averaged weights (EMA) are not of this network "
+            f"({one_line(str(error))[:200]}); set EMA.ENABLE False, or use another checkpoint"
+        ) from error
+
+
+def _load_optimizer(trainer: Trainer, cfg: Any, content: dict[str, Any], *, source: str) -> None:
+    optimizer = trainer.stepper.optimizer
+    try:
+        if "optimizer_state" in content:
+            _check_trained(trainer, content.get("slowfast", {}).get("trained"))
+            load_optimizer(optimizer, content["optimizer_state"])
+    except _MALFORMED as error:
+        raise CheckpointError(
+            f"{source}: the optimizer state does not fit {cfg.SOLVER.OPTIMIZING_METHOD} with "
+            f"these parameter groups ({error}); to start from its weights alone set "
+            "TRAIN.CHECKPOINT_EPOCH_RESET True with its path in TRAIN.CHECKPOINT_FILE_PATH, and "
+            "another OUTPUT_DIR"
+        ) from error
+
+
+def _check_trained(trainer: Trainer, then: list[str] | None) -> None:
+    """Raise ValueError if other parameters were trained: their states would pass for these."""
+    now = trained(trainer.net, trainer.stepper.optimizer)
+    if then is None or list(then) == now:
+        return
+    changed = sorted(set(then) ^ set(now)) or [a for a, b in zip(then, now, strict=True) if a != b]
+    raise ValueError(
+        f"{len(then)} parameters were trained and now {len(now)}, which differ in {changed[0]} and "
+        f"{len(changed) - 1} more: MODEL.FREEZE or what is decayed has changed"
+    )
 
 
 def _position(

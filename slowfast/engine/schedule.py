@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from slowfast.log import LOGGER
+
 Policy = Callable[[float], float]
 
 
@@ -87,4 +89,22 @@ def schedule_from_cfg(cfg: Any) -> Policy:
         raise ValueError(
             f"SOLVER.LR_POLICY is {solver.LR_POLICY!r}; use 'cosine' or 'steps_with_relative_lrs'"
         )
+    _check_warm_up(solver)
     return WarmUp(policy, solver.WARMUP_START_LR, solver.WARMUP_EPOCHS)
+
+
+def _check_warm_up(solver: Any) -> None:
+    """Raise or tell where training ends before warm-up does, as when MAX_EPOCH alone is lowered."""
+    if solver.WARMUP_EPOCHS < solver.MAX_EPOCH:
+        return
+    found = f"SOLVER.WARMUP_EPOCHS is {solver.WARMUP_EPOCHS:g}, MAX_EPOCH {solver.MAX_EPOCH}"
+    if solver.LR_POLICY == "cosine" and solver.COSINE_AFTER_WARMUP:
+        raise ValueError(
+            f"{found}: no epoch is left for the cosine, which begins after warm-up "
+            "(COSINE_AFTER_WARMUP); set WARMUP_EPOCHS below MAX_EPOCH"
+        )
+    LOGGER.warning(
+        "%s: training ends within warm-up, whose end, and not BASE_LR, is the policy's value at "
+        "that epoch; set WARMUP_EPOCHS to fit",
+        found,
+    )

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from slowfast import dist
 from slowfast.data.batch import Batch
 from slowfast.engine.guard import Guard
 from slowfast.engine.parallel import whole
@@ -25,7 +26,8 @@ class Stepper:
         amp_dtype: precision of the forward pass; None for full precision.
         clip_norm: largest L2 norm of all gradients together; infinite for none.
         clip_value: largest absolute value of each gradient; infinite for none.
-        parts: passes forward and backward that the clips of a step are divided among.
+        parts: passes forward and backward that the clips of a step are divided among; as many in
+            all processes, whose passes may wait for each other.
         without_exchange: makes what all passes but the last run in: gradients are summed in this
             process and cross the network once a step.
         before_first: called with a pass forward and backward that it may want to see first.
@@ -83,8 +85,11 @@ class Stepper:
         device = batch.clips.device.type
         means: dict[str, Tensor] = {}
         parts = batch.parts(self.parts)
-        for i, part in enumerate(parts):
-            share = len(part) / len(batch)
+        shares = [len(part) / len(batch) for part in parts]
+        # Clips that were left out (DATA.ON_BAD_SAMPLE skip) may leave fewer here than passes.
+        idle = self.parts - len(parts) if dist.world_size() > 1 else 0
+        parts, shares = [parts[0]] * idle + parts, [0.0] * idle + shares
+        for i, (part, share) in enumerate(zip(parts, shares, strict=True)):
             last = i + 1 == len(parts)
             with nullcontext() if last else self.without_exchange():
                 with torch.autocast(device, self.amp_dtype, enabled=self.amp_dtype is not None):

@@ -14,7 +14,8 @@ def log_step(clips: int, cfg: Any) -> None:
     Args:
         clips: of all processes together.
     """
-    processes, parts = dist.world_size(), cfg.TRAIN.GRAD_ACCUM_STEPS
+    processes = dist.world_size()
+    parts = min(cfg.TRAIN.GRAD_ACCUM_STEPS, clips // processes)
     each = f"{clips // processes} each" + (f" in {parts} parts" if parts > 1 else "")
     LOGGER.info(
         "a step takes %d videos (TRAIN.BATCH_SIZE %d x NUM_SHARDS %d) over %d process(es), %s; "

@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,8 @@ class StopSignal:
         if not self.asked:
             self.asked, self._since = number, time.monotonic()
             # The signal may have come in the middle of a log line, which can't be entered again.
-            os.write(2, f"{signal.Signals(number).name}: saving after this step\n".encode())
+            with suppress(OSError):  # a console that has gone
+                os.write(2, f"{signal.Signals(number).name}: saving after this step\n".encode())
             if self._alone:
                 self.restore()
         elif time.monotonic() - self._since > GRACE:

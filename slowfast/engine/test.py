@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import time
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -208,6 +209,7 @@ def _run_views(
     if state is None or lists is None:
         return None
     ensemble.merge([state])
-    gathered = [item for items in lists for item in items]
+    every = (item for items in lists for item in items)
+    gathered = sorted(every, key=attrgetter("video"))
     ensemble.check_complete(judge.expected([item.video for item in gathered]))
     return _Run(judge, ensemble, gathered)

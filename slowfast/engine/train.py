@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from slowfast.data.loader import TrainLoader
 from slowfast.data.loader_workers import attended
 from slowfast.data.workers import usable_cores
 from slowfast.engine.build import Trainer, build_trainer
+from slowfast.engine.folder_lock import only_training_in
 from slowfast.engine.guard import Explosion, KeptBuffers, NonFinite
 from slowfast.engine.journal import Journal
 from slowfast.engine.meters import Clock, Progress, Speed
@@ -32,7 +34,7 @@ from slowfast.engine.stop import (
     StopVote,
     agree_to_stop,
 )
-from slowfast.engine.support import refuse_unsupported
+from slowfast.engine.support import check_batch_norm, refuse_unsupported
 from slowfast.engine.to_device import ToDevice
 from slowfast.engine.train_records import epoch_record, iteration_record
 from slowfast.engine.validation import best_so_far, is_evaluated, validate
@@ -53,15 +55,18 @@ def train(cfg: Any, *, build: Callable[[Any], Trainer] = build_trainer) -> None:
     """
     refuse_unsupported(cfg)
     clips_per_process(cfg, "TRAIN")  # raises if a step cannot be shared evenly
-    journal = open_run(cfg)
-    bad = BadSampleLog(cfg.OUTPUT_DIR, max_fraction=cfg.DATA.MAX_BAD_FRACTION, rank=dist.rank())
-    plan = phases(cfg)
-    trainer: Trainer | None = None
-    with StopSignal() as stop:
-        for phase in plan[first_phase(plan, cfg) :]:
-            trainer, missed = _begin(phase, trainer, cfg, journal, bad, stop, build=build)
-            _train_phase(trainer, phase.cfg, journal, bad, stop, missed=missed)
-    journal.close()
+    with only_training_in(Path(cfg.OUTPUT_DIR)):
+        journal = open_run(cfg)
+        bad = BadSampleLog(cfg.OUTPUT_DIR, max_fraction=cfg.DATA.MAX_BAD_FRACTION, rank=dist.rank())
+        plan = phases(cfg)
+        for phase in plan:
+            check_batch_norm(phase.cfg)
+        trainer: Trainer | None = None
+        with StopSignal() as stop:
+            for phase in plan[first_phase(plan, cfg) :]:
+                trainer, missed = _begin(phase, trainer, cfg, journal, bad, stop, build=build)
+                _train_phase(trainer, phase.cfg, journal, bad, stop, missed=missed)
+        journal.close()
 
 
 def _begin(
@@ -130,7 +135,8 @@ def _take_up(trainer: Trainer, cfg: Any, journal: Journal, bad: BadSampleLog) ->
     """Go on where the run was; whether it ended between an epoch and its evaluation."""
     continued = resume(trainer, cfg)
     at = trainer.position
-    journal.rewind(epoch=at.epoch, batch=at.batch)
+    step = at.epoch * len(trainer.loader) + at.batch
+    journal.rewind(epoch=at.epoch, batch=at.batch, step=step)
     bad.rewind(epoch=at.epoch, batch=at.batch)
     dist.barrier()
     if not continued:
@@ -241,20 +247,23 @@ def _precise_bn(trainer: Trainer, cfg: Any, stop: StopSignal, *, epoch: int) -> 
     Raises:
         Interrupted: a signal came meanwhile; the continued run begins with it.
     """
-    kept = KeptBuffers(trainer.net.buffers())
+    # Evaluation takes the averaged network, whose weights have other statistics.
+    nets = list(dict.fromkeys([trainer.net, trainer.average.net]))
+    kept = KeptBuffers([buffer for net in nets for buffer in net.buffers()])
     kept.keep()
     votes = min(cfg.BN.NUM_BATCHES_PRECISE, len(trainer.loader))
-    vote = StopVote(stop, trainer.device, votes=votes)
     try:
-        precise_bn(
-            trainer.net,
-            StoppableLoader(trainer.loader, vote),
-            trainer.task.inputs,
-            augment=trainer.augment,
-            epoch=epoch,
-            num_batches=cfg.BN.NUM_BATCHES_PRECISE,
-            device=trainer.device,
-        )
+        for net in nets:
+            vote = StopVote(stop, trainer.device, votes=votes)
+            precise_bn(
+                net,
+                StoppableLoader(trainer.loader, vote),
+                trainer.task.inputs,
+                augment=trainer.augment,
+                epoch=epoch,
+                num_batches=cfg.BN.NUM_BATCHES_PRECISE,
+                device=trainer.device,
+            )
     except PassCutShort:
         kept.restore(torch.ones((), dtype=torch.bool, device=trainer.device))
         raise Interrupted(vote.number, save(trainer, cfg)) from None

@@ -43,12 +43,13 @@ def epoch_record(trainer: Trainer, cfg: Any, speed: Speed, *, epoch: int) -> dic
     for state in dist.gather_objects(trainer.epoch_means.state()):
         whole.load(state, device=torch.device("cpu"))
     trainer.epoch_means.reset()
+    total = len(trainer.loader)
     return {
         "_type": "train_epoch",
         "epoch": epoch + 1,
         "epochs": cfg.SOLVER.MAX_EPOCH,
         "eta": format_eta(speed.seconds * (cfg.SOLVER.MAX_EPOCH - epoch - 1)),
-        "lr": trainer.stepper.optimizer.param_groups[0]["lr"],
+        "lr": trainer.schedule(epoch + (total - 1) / total),  # groups may have a share of it
         **whole.read(),
         "seconds": speed.seconds,
         "clips_per_s": speed.clips_per_s,

@@ -44,10 +44,17 @@ def state_of(trainer: Trainer, cfg: Any) -> dict[str, Any]:
             "means": means,
             "guard": trainer.stepper.guard.state(),
             "class_names": list(trainer.class_names),
+            "trained": trained(trainer.net, trainer.stepper.optimizer),
             "split_statistics": split_statistics(weights),
             "ema_state": trainer.average.state(),
         },
     }
+
+
+def trained(net: nn.Module, optimizer: torch.optim.Optimizer) -> list[str]:
+    """Names of the parameters in the order of the optimizer, whose states have no other names."""
+    names = {id(parameter): name for name, parameter in net.named_parameters()}
+    return [names[id(parameter)] for parameter in _parameters(optimizer)]
 
 
 def global_batch(cfg: Any) -> int:
@@ -78,7 +85,12 @@ def parts_of(
 
 
 def load_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
-    """Take back a state of `Optimizer.state_dict`, whole tensors of which may become parts."""
+    """Take back a state of `Optimizer.state_dict`, whole tensors of which may become parts.
+
+    Raises:
+        ValueError: it is of other parameters, or of another optimizer. A malformed one may also
+            raise KeyError, TypeError, AttributeError, IndexError or RuntimeError.
+    """
     parameters = _parameters(optimizer)
     if any(hasattr(parameter, "full_tensor") for parameter in parameters):
         state = {

@@ -37,7 +37,8 @@ class SubBatchNorm3d(_BatchNorm):
         if x.shape[0] % self.splits:
             raise ValueError(
                 f"a batch of {x.shape[0]} clips can't be divided into BN.NUM_SPLITS "
-                f"({self.splits}) equal parts; change BN.NUM_SPLITS or TRAIN.BATCH_SIZE"
+                f"({self.splits}) equal parts; change BN.NUM_SPLITS or TRAIN.BATCH_SIZE, or set "
+                "DATA.ON_BAD_SAMPLE substitute where videos were left out"
             )
         parts = x.reshape(-1, self.splits * x.shape[1], *x.shape[2:])
         parts = self.split_bn(

@@ -57,3 +57,23 @@ def test_a_reader_that_has_read_enough_is_no_error() -> None:
         process.stdout.close()
         assert process.stderr.read() == ""
         assert process.wait() == 0
+
+
+def test_a_process_without_a_console_gets_one_that_goes_nowhere(tmp_path: Path) -> None:
+    """As in `slowfast run ... >&- 2>&- <&-`."""
+    code = (
+        "import os, subprocess, sys\n"
+        "for number in range(3):\n    os.close(number)\n"
+        "sys.stdin = sys.stdout = sys.stderr = None\n"
+        "from slowfast.cli.errors import explain_errors\n"
+        "def talk() -> int:\n"
+        f"    with open({str(tmp_path / 'file')!r}, 'w') as file:\n"
+        "        print('said')\n"
+        "        print('failed', file=sys.stderr, flush=True)\n"
+        "        os.write(1, b'said by a library')\n"
+        "        print(sys.stdin.read() + 'kept', file=file)\n"
+        "    return subprocess.call([sys.executable, '-c', 'print(1, flush=True)'])\n"
+        "os._exit(explain_errors('slowfast talk', talk))"
+    )
+    assert subprocess.call([sys.executable, "-c", code]) == 0
+    assert (tmp_path / "file").read_text() == "kept\n"

@@ -55,6 +55,17 @@ def test_a_mistake_in_the_second_config_costs_no_training(
     assert not (tmp_path / "run").exists()
 
 
+def test_a_pipe_that_broke_does_not_end_a_run_as_if_it_were_done(
+    tiny: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*args: Any) -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr("slowfast.cli.run._launch", broken)
+    with pytest.raises(RuntimeError, match="a process that this one talks to has gone"):
+        run(["--cfg", str(CONFIG), *tiny])
+
+
 def test_print_config_shows_values_and_where_they_come_from(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

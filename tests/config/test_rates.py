@@ -37,6 +37,7 @@ def warnings_of(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatc
         "NUM_GPUS 1 TRAIN.BATCH_SIZE 8 SOLVER.BASE_LR 0.013",  # rounded
         "NUM_SHARDS 4 SOLVER.BASE_LR_SCALE_NUM_SHARDS True",
         "NUM_GPUS 1 TRAIN.BATCH_SIZE 8 TRAIN.ENABLE False",
+        "SOLVER.BASE_LR 0.01 TRAIN.CHECKPOINT_FILE_PATH weights.pyth",  # fine-tuning
     ],
 )
 def test_what_keeps_the_rule_is_not_warned_of(line: str, warnings_of) -> None:

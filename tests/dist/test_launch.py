@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from slowfast import dist
+from slowfast.engine.build import device_from_cfg
 
 
 def test_alone_nobody_is_asked() -> None:
@@ -30,6 +31,25 @@ def test_processes_before_and_after_they_exist(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
     assert dist.processes_from_cfg(SimpleNamespace(NUM_GPUS=8)) == 4
     assert not dist.first_process()
+
+
+def test_the_gpu_of_a_process_is_the_only_one_that_it_is_shown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Under `srun --gpus-per-task 1`, where GPU 5 of the machine is number 0 for task 5."""
+    cfg = SimpleNamespace(NUM_GPUS=8)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    job = {"RANK": "5", "WORLD_SIZE": "8", "LOCAL_RANK": "5", "LOCAL_WORLD_SIZE": "8"}
+    for name, value in job.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    with pytest.raises(ValueError, match=r"NUM_GPUS is 8, but PyTorch finds 1 CUDA device\(s\)"):
+        device_from_cfg(cfg)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5")
+    assert device_from_cfg(cfg).index == 0
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 8)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1,2,3,4,5,6,7")
+    assert device_from_cfg(cfg).index == 5
 
 
 def test_two_processes_run_and_rank_0_answers(tmp_path: Path) -> None:

@@ -50,6 +50,29 @@ def test_there_and_back_nothing_changes(checkpoint: Path, motions: Path, tmp_pat
     assert not any(name.startswith("module.") for name in content["model_state"])
 
 
+def test_the_averaged_weights_are_what_is_left_of_both(
+    tiny: list[str], motions: Path, tmp_path: Path
+) -> None:
+    """A prediction from the file is the one from the checkpoint, without another word."""
+    cfg = load_cfg(CONFIG, [*tiny, "EMA.ENABLE", "True"])
+    state = build_network(cfg, torch.device("cpu")).state_dict()
+    mean = {name: value * 1.1 for name, value in state.items()}
+    ours = {"ema_state": {"updates": 1, "model_state": mean}}
+    content = {"model_state": state, "cfg": dump_cfg(cfg), "slowfast": ours}
+    torch.save(content, tmp_path / "run.pyth")
+    line = convert_checkpoint(tmp_path / "run.pyth", tmp_path / "mean.pyth")
+    assert ": averaged (EMA): " in line
+    video = next((motions / "test").rglob("*.mp4"))
+    files = (tmp_path / "run.pyth", tmp_path / "mean.pyth")
+    results = [Predictor.from_checkpoint(file, device="cpu")(video) for file in files]
+    assert results[0] == results[1]
+    trained = ["EMA.ENABLE", "False"]
+    line = convert_checkpoint(files[0], tmp_path / "last.pyth", overrides=trained)
+    assert "averaged (EMA)" not in line
+    last = read_checkpoint(tmp_path / "last.pyth")["model_state"]
+    assert torch.equal(last["head.projection.weight"], state["head.projection.weight"])
+
+
 def test_a_config_is_checked_against_and_goes_into_the_file(
     checkpoint: Path, tiny: list[str], tmp_path: Path
 ) -> None:

@@ -60,6 +60,18 @@ def test_off_it_is_the_network_itself() -> None:
     assert average.state() == {}
 
 
+def test_the_mean_of_another_network_is_told(tiny: list[str], tmp_path: Path) -> None:
+    file = str(tmp_path / "a.pyth")
+    cfg = load_cfg(CONFIG, [*tiny, *AVERAGED, "TRAIN.CHECKPOINT_FILE_PATH", file])
+    trainer = build_trainer(cfg)
+    weights = trainer.net.state_dict()
+    mean = {**weights, "head.projection.bias": torch.zeros(99)}
+    ours = {"ema_state": {"updates": 1, "model_state": mean}}
+    torch.save({"model_state": weights, "epoch": 0, "slowfast": ours}, file)
+    with pytest.raises(CheckpointError, match=r"a\.pyth: the averaged weights \(EMA\) are not of"):
+        resume(trainer, cfg)
+
+
 @pytest.mark.slow
 def test_it_is_kept_exactly_evaluated_and_tested(
     tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
 
 import pytest
 
 from slowfast.engine.journal import Journal
-from slowfast.log import LOGGER, setup_logging
+from slowfast.log import LOGGER, setup_logging, write_line
 
 
 def iteration(epoch: int, i: int) -> dict:
@@ -65,7 +66,7 @@ def test_rewinding_drops_what_a_resumed_run_writes_again(tmp_path: Path) -> None
         journal.write({"_type": "train_epoch", "epoch": epoch})
         journal.write({"_type": "val_epoch", "epoch": epoch})
     journal.write({"_type": "test_final"})
-    journal.rewind(epoch=1, batch=2)  # one whole epoch and two batches of the second
+    journal.rewind(epoch=1, batch=2, step=1)  # one whole epoch and two batches of the second
     kept = [(r["_type"], r["epoch"], r.get("iter")) for r in journal.records()]
     assert kept == [
         ("train_iter", 1, 2),
@@ -89,3 +90,36 @@ def test_tensorboard_gets_the_numbers(tmp_path: Path) -> None:
     journal.write(iteration(1, 2), step=2)
     journal.close()
     assert list((tmp_path / "runs-kinetics").glob("events.out.tfevents.*"))
+
+
+def test_a_run_goes_on_when_nobody_reads_its_console(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in `slowfast run ... | head`."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as console:
+        with pytest.raises(BrokenPipeError):
+            os.write(writer, b"to nobody")
+        monkeypatch.setattr("sys.stdout", console)
+        setup_logging(tmp_path)
+        LOGGER.warning("first")
+        LOGGER.warning("second")
+        write_line("the end", stream=console)
+    said = [line.split("] ")[1] for line in (tmp_path / "stdout.log").read_text().splitlines()]
+    assert said == ["first", "second"]
+
+
+def test_tensorboard_passes_over_what_a_resumed_run_writes_again(tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    for values in ((1.0, 2.0, 3.0, 4.0), (30.0, 40.0)):
+        journal = Journal(tmp_path, tensorboard_dir=tmp_path / "runs")
+        done = 4 - len(values)
+        journal.rewind(epoch=0, batch=done, step=done)
+        for step, value in enumerate(values, start=done + 1):
+            journal.write({**iteration(1, step), "loss": value}, step=step)
+        journal.close()
+    board = EventAccumulator(str(tmp_path / "runs")).Reload()
+    shown = [(event.step, event.value) for event in board.Scalars("Train/loss")]
+    assert shown == [(1, 1.0), (2, 2.0), (3, 30.0), (4, 40.0)]

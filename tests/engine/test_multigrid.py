@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 
+from slowfast import dist
 from slowfast.config import get_cfg, load_cfg, with_values
 from slowfast.data.batch import Batch
 from slowfast.data.short_cycle import short_batches, short_crops
@@ -17,6 +18,7 @@ from slowfast.engine.multigrid import Phase, long_cycle, phase_index, phases
 from slowfast.engine.schedule import schedule_from_cfg
 from slowfast.engine.step import Stepper
 from slowfast.engine.train import train
+from slowfast.log import LOGGER
 
 ROOT = Path(__file__).parents[2]
 MOTIONS = ROOT / "configs" / "Motions" / "SLOWFAST_TINY.yaml"
@@ -134,6 +136,52 @@ def test_a_cosine_has_no_steps_to_divide() -> None:
         ValueError, match=r"LONG_CYCLE is for .* SOLVER\.LR_POLICY is 'cosine'; set"
     ):
         phases(cfg)
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"SOLVER.STEPS": [0]}, r"STEPS \[0\] has 1 within SOLVER\.MAX_EPOCH 57; give two or more"),
+        ({"SOLVER.STEPS": [0, 90]}, r"STEPS \[0, 90\] has 1 within"),
+        ({"MULTIGRID.EPOCH_FACTOR": 0.001}, r"57 times MULTIGRID\.EPOCH_FACTOR 0\.001 is no whole"),
+        (
+            {"MULTIGRID.LONG_CYCLE_FACTORS": [[0.001, 1]]},
+            r"LONG_CYCLE_FACTORS \[0\.001, 1\] make 0 frames of 224 pixels",
+        ),
+    ],
+)
+def test_what_makes_no_schedule_is_refused(keys: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        phases(with_values(recipe("Charades/SLOWFAST_16x8_R50_multigrid"), keys))
+
+
+def test_steps_after_the_last_epoch_are_never_reached() -> None:
+    cfg = recipe("Charades/SLOWFAST_16x8_R50_multigrid")
+    more = {"SOLVER.STEPS": [*cfg.SOLVER.STEPS, 90], "SOLVER.LRS": [*cfg.SOLVER.LRS, 0.001]}
+    assert long_cycle(with_values(cfg, more)) == long_cycle(cfg)
+
+
+def test_a_training_too_short_for_its_last_shape_is_told(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(LOGGER, "propagate", True)
+    cfg = recipe("Charades/SLOWFAST_16x8_R50_multigrid")
+    phases(cfg)
+    assert not caplog.messages
+    keys = {"SOLVER.STEPS": [0, 2], "SOLVER.MAX_EPOCH": 3, "MULTIGRID.EPOCH_FACTOR": 0.3}
+    phases(with_values(cfg, keys))
+    assert any("32 frames of 158 pixels, not 64 of 224" in line for line in caplog.messages)
+
+
+@pytest.mark.parametrize(("processes", "devices"), [(1, 8), (2, 2), (8, 8)])
+def test_no_more_processes_share_statistics_than_there_are(
+    processes: int, devices: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A clip in each process of the last phase; statistics of 8 would need as many processes."""
+    monkeypatch.setattr(dist, "processes_from_cfg", lambda cfg: processes)
+    keys = ["NUM_GPUS", str(processes), "TRAIN.BATCH_SIZE", str(processes)]
+    last = phases(recipe("Charades/SLOWFAST_16x8_R50_multigrid", *keys))[-1].cfg
+    assert ("sync_batchnorm", devices) == (last.BN.NORM_TYPE, last.BN.NUM_SYNC_DEVICES)
 
 
 def test_a_run_goes_on_in_the_phase_that_saved() -> None:

@@ -94,7 +94,7 @@ def test_a_step_that_is_left_out_is_in_the_journal_and_rewound(tmp_path: Path) -
         "ranks": [0],
         "paths": ["0.mp4", "1.mp4"],
     }
-    journal.rewind(epoch=1, batch=5)
+    journal.rewind(epoch=1, batch=5, step=1)
     assert len(journal.records()) == 1
-    journal.rewind(epoch=1, batch=4)
+    journal.rewind(epoch=1, batch=4, step=1)
     assert journal.records() == []

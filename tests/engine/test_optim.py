@@ -197,9 +197,47 @@ def test_a_state_of_another_implementation_and_layout_goes_on_alike(method: str)
         torch.testing.assert_close(a, b)
 
 
+def test_a_state_brings_no_settings_of_the_run_that_it_is_of() -> None:
+    """Adam's would make plain Adam of AdamW; the rate alone stays, until the next step."""
+    net = small_net()
+    keys = {"SOLVER.OPTIMIZING_METHOD": "adam", "SOLVER.WEIGHT_DECAY": 0.1, "SOLVER.BASE_LR": 0.3}
+    before = optimizer_from_cfg(net, with_values(get_cfg(), keys))
+    steps(before, net)
+    keys = {"SOLVER.OPTIMIZING_METHOD": "adamw", "BN.WEIGHT_DECAY": 0.2, "SOLVER.BETAS": [0, 0]}
+    after = optimizer_from_cfg(net, with_values(get_cfg(), keys))
+    own = [{**group, "lr": 0.3} for group in after.param_groups]
+    after.load_state_dict(before.state_dict())
+    for group, wanted in zip(after.param_groups, own, strict=True):
+        assert {k: v for k, v in group.items() if k != "params"} == {
+            k: v for k, v in wanted.items() if k != "params"
+        }
+    steps(after, net)
+
+
+def test_states_of_others_are_refused() -> None:
+    """Fused kernels would read past the end of one that is too short."""
+    net = small_net()
+    sgd = with_values(get_cfg(), {"SOLVER.OPTIMIZING_METHOD": "sgd"})
+    adam = with_values(get_cfg(), {"SOLVER.OPTIMIZING_METHOD": "adamw"})
+    optimizers = [optimizer_from_cfg(net, cfg) for cfg in (sgd, adam)]
+    states = []
+    for optimizer in optimizers:
+        steps(optimizer, net)
+        states.append(optimizer.state_dict())
+    with pytest.raises(ValueError, match=r"another optimizer: it keeps exp_avg, exp_avg"):
+        optimizers[0].load_state_dict(states[1])
+    with pytest.raises(ValueError, match=r"another optimizer: it keeps momentum_buffer for"):
+        optimizers[1].load_state_dict(states[0])
+    states[0]["state"][0]["momentum_buffer"] = torch.zeros(2)
+    with pytest.raises(ValueError, match=r"momentum_buffer 0 is \(2,\), its parameter \(4,\)"):
+        optimizers[0].load_state_dict(states[0])
+
+
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
+        ("SOLVER.MOMENTUM", 0.0, r"NESTEROV is True, .*MOMENTUM is 0 and .* 0; set"),
+        ("SOLVER.DAMPENING", 0.5, r"MOMENTUM is 0\.9 and SOLVER\.DAMPENING 0\.5; set"),
         ("SOLVER.OPTIMIZING_METHOD", "rmsprop", "OPTIMIZING_METHOD"),
         ("SOLVER.LAYER_DECAY", 0.75, r"LAYER_DECAY is 0\.75, but Sequential has no layers"),
     ],

@@ -21,6 +21,7 @@ from slowfast.engine.checkpoint.tree import split
 from slowfast.engine.convert import convert_checkpoint
 from slowfast.engine.ema import NoAverage, average_from_cfg
 from slowfast.engine.lars import add_lars
+from slowfast.engine.optim import optimizer_from_cfg
 from slowfast.engine.parallel import as_like, buffers_of_first, is_sharded, whole, wrap_model
 from slowfast.engine.predict import Predictor
 from slowfast.engine.saves import Saves
@@ -113,6 +114,19 @@ def test_lars_means_and_short_gradients_are_the_same_in_parts() -> None:
     assert not torch.allclose(fsdp[weight], fsdp[mean], rtol=1e-3)
 
 
+def step_of_sgd(parallel: str) -> torch.Tensor:
+    """A weight after two steps with Nesterov momentum, as most recipes have it."""
+    torch.manual_seed(0)
+    net = Net()
+    net.drop_path = nn.Identity()
+    model = wrap_model(net, device=CPU, parallel=parallel)
+    optimizer = optimizer_from_cfg(net, get_cfg())
+    for _ in range(2):
+        model(torch.ones(4, 3, 2, 4, 4)).square().mean().backward()
+        optimizer.step()
+    return whole(net.head.weight).detach()
+
+
 def content_of(net: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
     return {"model_state": weights_of(net), "optimizer_state": optimizer.state_dict()}
 
@@ -129,6 +143,7 @@ def compare(folder: Path) -> dict[str, Any]:
     seen["weights"] = {k: whole(v).detach() for k, v in content["model_state"].items()}
     seen["plain"] = {k: v.detach() for k, v in weights_of(plain).items()}
     seen["part"] = net.block.weight.to_local().shape
+    seen["sgd"] = [step_of_sgd(parallel) for parallel in ("ddp", "fsdp")]
     seen["loaded"] = []
     for name in ("parts.dcp", "whole.pyth"):
         other = Net()
@@ -159,6 +174,7 @@ def test_fsdp_learns_what_ddp_learns_and_its_checkpoints_hold_all_of_it(tmp_path
         for name, value in seen["plain"].items():
             torch.testing.assert_close(seen["weights"][name], value, rtol=1e-4, atol=1e-5)
         assert seen["sharded"]
+        torch.testing.assert_close(*seen["sgd"])
         assert seen["loaded"] == [True, True]
         assert seen["read in parts"]
     assert first["figures"][0] != second["figures"][0], "ranks have clips of their own"

@@ -16,10 +16,17 @@ from slowfast.config import load_cfg
 from slowfast.engine.build import build_network, build_trainer
 from slowfast.engine.checkpoint.formats import write_weights
 from slowfast.engine.checkpoint.integrity import CheckpointError
-from slowfast.engine.checkpoint.state import checkpoint_path, list_checkpoints, read_checkpoint
+from slowfast.engine.checkpoint.state import (
+    checkpoint_path,
+    list_checkpoints,
+    read_checkpoint,
+    write_checkpoint,
+)
 from slowfast.engine.resume import resume
 from slowfast.engine.test import test as run_test
 from slowfast.engine.train import train
+from slowfast.engine.training_state import state_of
+from slowfast.log import LOGGER
 from slowfast.tasks.classification import Classification
 
 CONFIG = Path(__file__).parents[2] / "configs" / "Motions" / "SLOWFAST_TINY.yaml"
@@ -191,6 +198,21 @@ def test_changed_settings_are_named(tiny: list[str], tmp_path: Path) -> None:
     train(load_cfg(CONFIG, [*tiny, "SOLVER.MAX_EPOCH", "1", "SOLVER.WEIGHT_DECAY", "0.5"]))
     log = (tmp_path / "run" / "stdout.log").read_text()
     assert "was saved with SOLVER.WEIGHT_DECAY 0.02; going on with 0.5" in log
+    groups = read_checkpoint(list_checkpoints(tmp_path / "run")[0])["optimizer_state"]
+    assert [group["weight_decay"] for group in groups["param_groups"]] == [0.0, 0.02]
+    cfg = load_cfg(CONFIG, [*tiny, "SOLVER.WEIGHT_DECAY", "0.5", "SOLVER.BETAS", "[0.5, 0.6]"])
+    trainer = build_trainer(cfg)
+    assert resume(trainer, cfg)
+    groups = trainer.stepper.optimizer.param_groups  # it really goes on with them
+    assert [(g["weight_decay"], g["betas"]) for g in groups] == [
+        (0.0, (0.5, 0.6)),
+        (0.5, (0.5, 0.6)),
+    ]
+    # Another part that has as many parameters: states would pass from one to the other.
+    cfg = load_cfg(CONFIG, [*tiny, "MODEL.FREEZE", "['s2']"])
+    trainer = build_trainer(cfg)
+    with pytest.raises(CheckpointError, match=r"differ in s2\.\S+ and \d+ more: .*OUTPUT_DIR$"):
+        resume(trainer, cfg)
 
 
 def test_an_evaluation_that_a_crash_cut_off_is_made_up_for(tiny: list[str], tmp_path: Path) -> None:
@@ -202,6 +224,79 @@ def test_an_evaluation_that_a_crash_cut_off_is_made_up_for(tiny: list[str], tmp_
     train(load_cfg(CONFIG, tiny))
     assert figures(tmp_path / "run")[:-1] == whole[:-1]
     assert figures(tmp_path / "run")[-1][:3] == whole[-1][:3]
+
+
+def test_a_run_that_begins_anew_is_not_mistaken_for_the_one_before(
+    tiny: list[str],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Neither a test nor the next start may take the older run's furthest checkpoint."""
+    monkeypatch.setattr(LOGGER, "propagate", True)
+    cfg = load_cfg(CONFIG, [*tiny, "TRAIN.AUTO_RESUME", "False"])
+    trainer = build_trainer(cfg)
+    for epoch in (1, 5):
+        write_checkpoint(checkpoint_path(cfg.OUTPUT_DIR, epoch), state_of(trainer, cfg))
+    assert not resume(trainer, cfg)
+    assert list_checkpoints(cfg.OUTPUT_DIR) == []
+    assert (tmp_path / "run" / "checkpoints" / "set_aside" / "checkpoint_epoch_00005.pyth").exists()
+    assert "2 checkpoint(s) in OUTPUT_DIR are further than where this run" in caplog.text
+
+
+def test_a_run_never_goes_on_from_another_network(tiny: list[str], tmp_path: Path) -> None:
+    """TRAIN.ALLOW_PARTIAL is for what a run starts from: each start would begin at epoch 1."""
+    cfg = load_cfg(CONFIG, tiny)
+    trainer = build_trainer(cfg)
+    trainer.position.epoch = 2
+    write_checkpoint(checkpoint_path(cfg.OUTPUT_DIR, 2), state_of(trainer, cfg))
+    cfg = load_cfg(CONFIG, [*tiny, "RESNET.WIDTH_PER_GROUP", "4", "TRAIN.ALLOW_PARTIAL", "True"])
+    with pytest.raises(CheckpointError, match=r"00002\.pyth: is of another network.*another one"):
+        resume(build_trainer(cfg), cfg)
+    assert checkpoint_path(cfg.OUTPUT_DIR, 2).exists()
+
+
+def test_decay_and_momentum_are_those_of_the_config(tiny: list[str], tmp_path: Path) -> None:
+    """The log says so (above), and the optimizer state of the file must not undo it."""
+    cfg = load_cfg(CONFIG, tiny)
+    trainer = build_trainer(cfg)
+    content = {"model_state": trainer.net.state_dict(), "epoch": 0}
+    content["optimizer_state"] = trainer.stepper.optimizer.state_dict()
+    torch.save(content, tmp_path / "a.pyth")
+    source = ["TRAIN.CHECKPOINT_FILE_PATH", str(tmp_path / "a.pyth")]
+    cfg = load_cfg(
+        CONFIG, [*tiny, *source, "SOLVER.WEIGHT_DECAY", "0.5", "SOLVER.BETAS", "0.8,0.9"]
+    )
+    trainer = build_trainer(cfg)
+    resume(trainer, cfg)
+    groups = trainer.stepper.optimizer.param_groups
+    assert [group["weight_decay"] for group in groups] == [0.0, 0.5]
+    assert {group["betas"] for group in groups} == {(0.8, 0.9)}
+
+
+@pytest.mark.parametrize(
+    ("kept", "reason"),
+    [
+        # The fused kernel would read and write behind the end of these.
+        ({"exp_avg": torch.ones(1)}, r"exp_avg 0 is \(1,\), its parameter \(\d+,"),
+        ({"step": torch.ones(2)}, r"step 0 is \(2,\), its parameter"),
+        ({"exp_avg": "text"}, "exp_avg 0 is str, and no tensor"),
+        ({"momentum_buffer": torch.ones(1)}, "it keeps exp_avg, .*momentum_buffer.* belong"),
+    ],
+)
+def test_optimizer_state_of_other_tensors_is_refused(
+    kept: dict[str, Any], reason: str, tiny: list[str], tmp_path: Path
+) -> None:
+    cfg = load_cfg(CONFIG, [*tiny, "TRAIN.CHECKPOINT_FILE_PATH", str(tmp_path / "a.pyth")])
+    trainer = build_trainer(cfg)
+    state = trainer.stepper.optimizer.state_dict()
+    first = trainer.stepper.optimizer.param_groups[0]["params"][0]
+    fitting = {name: torch.zeros_like(first) for name in ("exp_avg", "exp_avg_sq")}
+    state["state"] = {0: {"step": torch.tensor(1.0), **fitting, **kept}}
+    content = {"model_state": trainer.net.state_dict(), "epoch": 0, "optimizer_state": state}
+    torch.save(content, tmp_path / "a.pyth")
+    with pytest.raises(CheckpointError, match=rf"a\.pyth: the optimizer state .*{reason}"):
+        resume(trainer, cfg)
 
 
 @pytest.mark.parametrize("name", ["weights.safetensors", "weights.pkl"])

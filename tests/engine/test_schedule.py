@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from slowfast.engine.schedule import Cosine, Steps, WarmUp, schedule_from_cfg
+from slowfast.log import LOGGER
 
 CONTRACT = json.loads((Path(__file__).parents[1] / "parity" / "schedules.json").read_text())["lr"]
 
@@ -51,3 +52,18 @@ def test_steps_must_begin_at_zero() -> None:
 def test_unknown_policy_is_named() -> None:
     with pytest.raises(ValueError, match=r"SOLVER\.LR_POLICY is 'linear'; use 'cosine'"):
         schedule_from_cfg(solver_cfg(LR_POLICY="linear"))
+
+
+def test_warm_up_longer_than_training_is_told_or_refused(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when MAX_EPOCH alone is lowered; without room for the cosine there is none."""
+    monkeypatch.setattr(LOGGER, "propagate", True)
+    keys = CONTRACT["Kinetics/C2D_8x8_R50"]["solver"] | {"MAX_EPOCH": 10}
+    after = {"COSINE_AFTER_WARMUP": True}
+    schedule_from_cfg(solver_cfg(**keys | after | {"WARMUP_EPOCHS": 9.5}))
+    assert not caplog.messages
+    schedule_from_cfg(solver_cfg(**keys))
+    assert "WARMUP_EPOCHS is 34, MAX_EPOCH 10: training ends within warm-up" in caplog.text
+    with pytest.raises(ValueError, match="is 34, MAX_EPOCH 10: no epoch is left for the cosine"):
+        schedule_from_cfg(solver_cfg(**keys | after))

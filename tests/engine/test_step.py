@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from torch import Tensor, distributed, nn
 from torch.distributed.algorithms.ddp_comm_hooks import default_hooks
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from slowfast import dist
 from slowfast.config import get_cfg, with_values
 from slowfast.data.batch import Batch
 from slowfast.engine.ema import Ema
@@ -114,6 +116,22 @@ def test_parts_of_a_step_add_up_to_it() -> None:
         torch.testing.assert_close(other, found[0], rtol=1e-6, atol=1e-7)
 
 
+def test_all_processes_make_as_many_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 2 clips where others have 4: synchronised statistics wait at each pass."""
+    monkeypatch.setattr(dist, "begin_sum", lambda values: lambda: values)
+    found = []
+    for world, count in ((1, 2), (2, 4)):
+        monkeypatch.setattr(dist, "world_size", lambda world=world: world)
+        stepper = make_stepper(parts=4)
+        stepper.model[1] = nn.Identity()
+        passes: list[object] = []
+        stepper.model.register_forward_hook(lambda *call, passes=passes: passes.append(call))
+        out = stepper(make_batch(), lr=0.1, seed=0)
+        found.append([out["loss"], out["grad_norm"], stepper.model[0].weight.detach()])
+        assert len(passes) == count
+    torch.testing.assert_close(*found)
+
+
 def test_gradients_cross_the_network_once_a_step() -> None:
     group = {"store": distributed.HashStore(), "rank": 0, "world_size": 1}
     distributed.init_process_group("gloo", **group)
@@ -171,7 +189,7 @@ def test_nothing_within_a_step_waits_for_the_device(method: str) -> None:
     stepper = make_stepper(clip_norm=1.0, clip_value=0.5, parts=2)
     keys = {"SOLVER.OPTIMIZING_METHOD": method, "SOLVER.LARS_ON": method == "sgd"}
     stepper.optimizer = optimizer_from_cfg(stepper.model, with_values(get_cfg(), keys))
-    stepper.after = Ema(stepper.model, decay=0.9).update
+    stepper.after = Ema(stepper.model, copy.deepcopy(stepper.model), decay=0.9).update
     stepper.guard = Unheard()
     batch = make_batch()
     stepper(batch, lr=0.1, seed=0)  # states are made in the first step
@@ -193,7 +211,7 @@ def test_nothing_within_a_step_waits_for_a_gpu(method: str, scaled: bool) -> Non
     stepper.optimizer = optimizer_from_cfg(stepper.model, with_values(get_cfg(), keys))
     stepper.scaler = torch.amp.GradScaler("cuda", enabled=scaled)
     stepper.amp_dtype = torch.float16 if scaled else None
-    stepper.after = Ema(stepper.model, decay=0.9).update
+    stepper.after = Ema(stepper.model, copy.deepcopy(stepper.model), decay=0.9).update
     batch = make_batch().to("cuda")
     for seed in range(2):
         stepper(batch, lr=0.1, seed=seed)

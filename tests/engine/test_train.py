@@ -16,8 +16,10 @@ import torch
 
 from slowfast.cli.run import main
 from slowfast.config import load_cfg
+from slowfast.engine.build import build_trainer
 from slowfast.engine.checkpoint.state import list_checkpoints, read_checkpoint
-from slowfast.engine.train import _verdict, train
+from slowfast.engine.stop import StopSignal
+from slowfast.engine.train import _precise_bn, _verdict, train
 from slowfast.tasks.classification import Classification
 
 ROOT = Path(__file__).parents[2]
@@ -191,3 +193,19 @@ def test_the_verdict_counts_the_loaders_of_all_processes_of_the_machine(
     cfg = load_cfg(CONFIG, ["NUM_GPUS", "0"])
     _verdict(speed, SimpleNamespace(num_workers=3), cfg)
     assert asked == [12]
+
+
+def test_the_averaged_network_that_is_evaluated_gets_statistics_of_its_own(
+    tiny: list[str],
+) -> None:
+    keys = ["EMA.ENABLE", "True", "BN.USE_PRECISE_STATS", "True", "BN.NUM_BATCHES_PRECISE", "1"]
+    cfg = load_cfg(CONFIG, [*tiny, *keys])
+    trainer = build_trainer(cfg)
+    assert trainer.average.net is trainer.net, "before the first step"
+    trainer.average.update()
+    name = next(name for name, _ in trainer.net.named_buffers() if name.endswith("running_var"))
+    with StopSignal() as stop:
+        _precise_bn(trainer, cfg, stop, epoch=0)
+    trained, averaged = (net.get_buffer(name) for net in (trainer.net, trainer.average.net))
+    assert not torch.equal(averaged, torch.ones_like(averaged))
+    assert torch.equal(averaged, trained)  # the same weights so far

@@ -11,8 +11,9 @@ EMA = Section(
         Key(
             "ENABLE",
             False,
-            "Keep it in the checkpoints, and validate, test and predict with it; needs the memory "
-            "of the weights once more.",
+            "Keep it in the checkpoints, and validate, test, predict and convert with it; needs "
+            "the memory of the weights once more. A run that starts from such a checkpoint "
+            "(TRAIN.CHECKPOINT_FILE_PATH) takes the trained weights, not the mean.",
         ),
         Key(
             "DECAY",

@@ -61,15 +61,17 @@ MULTIGRID = Section(
             "LONG_CYCLE_FACTORS",
             [[0.25, 0.5**0.5], [0.5, 0.5**0.5], [0.5, 1], [1, 1]],
             "Shapes of the long cycle: factors of frames and crop side.",
-            check=lambda value: all(numbers(2, low=0)(row) for row in value),
-            rule="a list of [frames, crop] factors",
+            check=lambda value: (
+                len(value) > 0 and all(numbers(2, low=0)(row) and min(row) > 0 for row in value)
+            ),
+            rule="a list of [frames, crop] factors above 0",
         ),
         Key(
             "SHORT_CYCLE_FACTORS",
             [0.5, 0.5**0.5],
             "Crop sides of the short cycle besides the full one, as factors of it.",
-            check=numbers(low=0),
-            rule="a list of numbers from 0",
+            check=lambda value: numbers(low=0)(value) and 0 not in value,
+            rule="a list of numbers above 0",
         ),
         Key("LONG_CYCLE_SAMPLING_RATE", 0, "SAMPLING_RATE of the shape at hand; set by the "
             "schedule.", at_least(0), "at least 0"),

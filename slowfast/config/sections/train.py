@@ -25,7 +25,8 @@ TRAIN = Section(
             "GRAD_ACCUM_STEPS",
             1,
             "Parts that a process cuts its clips of a step into, one after the other, to save "
-            "memory; the step and its learning rate stay the same.",
+            "memory; the step and its learning rate stay the same. Batch norm takes the statistics "
+            "of a part, and moves its running ones once for each.",
             check=at_least(1),
             rule="at least 1",
         ),
@@ -50,7 +51,13 @@ TRAIN = Section(
             False,
             "Write checkpoints while training goes on; the state is copied first.",
         ),
-        Key("AUTO_RESUME", True, "Continue from the newest checkpoint in OUTPUT_DIR if any."),
+        Key(
+            "AUTO_RESUME",
+            True,
+            "Continue from the newest checkpoint in OUTPUT_DIR if any; False: begin anew at each "
+            "start, also after a fault. Checkpoints beyond that are moved to "
+            "checkpoints/set_aside.",
+        ),
         Key(
             "CHECKPOINT_FILE_PATH",
             "",

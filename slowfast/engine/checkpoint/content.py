@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -63,7 +64,8 @@ def _check_tensors(state: dict[Any, Tensor], *, source: str, limit: int) -> None
                 f"{source}: {name} is a {kind} tensor, expected a dense one with values; save the "
                 "weights as plain tensors"
             )
-        limit -= value.nbytes
+        # Not `nbytes`, which a shape that was made up lets overflow.
+        limit -= math.prod(value.shape) * value.element_size()
     if limit < 0:
         raise CheckpointError(
             f"{source}: its tensors are more than {_LARGEST} times as large as the file, so most "
@@ -84,7 +86,7 @@ def _unusable(value: Tensor) -> str:
 
 def _is_position(value: Any) -> bool:
     kinds = {key: type(number) for key, number in value.items()} if isinstance(value, dict) else {}
-    return kinds == {"epoch": int, "batch": int}
+    return kinds == {"epoch": int, "batch": int} and min(value.values()) >= 0
 
 
 def _is_statistics(value: Any) -> bool:
@@ -94,8 +96,39 @@ def _is_statistics(value: Any) -> bool:
     )
 
 
+def _is_average(value: Any) -> bool:
+    return value == {} or (
+        isinstance(value, dict)
+        and type(value.get("updates")) is int
+        and _is_statistics(value.get("model_state"))
+    )
+
+
+def _are_numbers(value: Any) -> bool:
+    return isinstance(value, dict) and all(
+        isinstance(name, str) and type(number) in (int, float) for name, number in value.items()
+    )
+
+
+def _are_means(value: Any) -> bool:
+    """Of each rank those of the epoch, and those since the last log line."""
+    return isinstance(value, list) and all(
+        isinstance(each, dict) and all(_is_mean(each.get(name)) for name in ("epoch", "window"))
+        for each in value
+    )
+
+
+def _is_mean(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and _are_numbers(value.get("sums"))
+        and _are_numbers(value.get("left_out", {}))
+        and type(value.get("count")) is int
+    )
+
+
 def _of_kind(kind: type) -> Callable[[Any], bool]:
-    return lambda value: isinstance(value, kind)
+    return lambda value: type(value) is kind
 
 
 # Entries of ours, and what each one is.
@@ -103,8 +136,11 @@ _OURS: dict[str, Callable[[Any], bool]] = {
     "version": _of_kind(str),
     "position": _is_position,
     "batches_per_epoch": _of_kind(int),
-    "best": _of_kind(dict),
-    "means": _of_kind(list),
+    "global_batch": _of_kind(int),
+    "best": _are_numbers,
+    "means": _are_means,
+    "guard": _are_numbers,
+    "ema_state": _is_average,
     "class_names": _of_kind(list),
     "split_statistics": _is_statistics,
 }

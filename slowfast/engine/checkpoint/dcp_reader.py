@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import pickle
 from collections.abc import Callable, Mapping
@@ -18,6 +19,8 @@ from torch.distributed.checkpoint.metadata import (
     StorageMeta,
     TensorStorageMetadata,
 )
+
+from slowfast.engine.checkpoint.torch_file import refuse_harm
 
 _DCP = "torch.distributed.checkpoint"
 _CLASSES = {  # what the description of the tensors is made of: all of it plain data
@@ -128,8 +131,8 @@ def read_tensors(
         left -= math.prod(entry.size) * entry.properties.dtype.itemsize
         if left < 0 or min(entry.size, default=0) < 0:
             raise ValueError("its tensors are larger than its files")
+        _check_chunks(name, entry)
         dtype, near = entry.properties.dtype, like.get(name, like.get(name.rpartition("/")[0]))
-        # Zeros and not what was in memory, should the description leave a gap.
         if near is not None and near.shape == entry.size:
             targets[name] = torch.zeros_like(near, dtype=dtype)
         else:
@@ -139,16 +142,39 @@ def read_tensors(
             raise ValueError(f"it names the file {str(info.relative_path)[:80]!r}")
     try:
         # Each process reads on its own: none waits for another that found damage.
-        dcp.load(targets, storage_reader=_Reader(folder, metadata), no_dist=True)
+        reader = _Reader(folder, metadata, [folder / name for name in files])
+        dcp.load(targets, storage_reader=reader, no_dist=True)
     except dcp.api.CheckpointException as error:  # which is no Exception
         raise ValueError(_first_line(error)) from error
     return targets
 
 
+def _check_chunks(name: str, entry: TensorStorageMetadata) -> None:
+    """Raise unless the chunks of a tensor are all of it, and none of them is there twice."""
+    chunks = [chunk for chunk in entry.chunks if math.prod(chunk.sizes)]  # a process may have none
+    if len({tuple(chunk.offsets) for chunk in chunks}) < len(chunks) or sum(
+        math.prod(chunk.sizes) for chunk in chunks
+    ) != math.prod(entry.size):
+        raise ValueError(f"the parts of {name} are not the whole of it")
+
+
 class _Reader(dcp.FileSystemReader):
-    def __init__(self, folder: Path, metadata: Metadata) -> None:
+    """Reads parts of the folder's files, each of which is a file of torch.save."""
+
+    def __init__(self, folder: Path, metadata: Metadata, files: list[Path]) -> None:
         super().__init__(folder)
         self._known = metadata
+        self._left = sum(file.stat().st_size for file in files)
+
+    def _slice_file(self, file: Any, sinfo: Any) -> Any:
+        self._left -= sinfo.length
+        if self._left < 0 or min(sinfo.offset, sinfo.length) < 0 or sinfo.transform_descriptors:
+            raise ValueError("it describes other parts of files than are written")
+        file.seek(sinfo.offset)
+        part = io.BytesIO(file.read(sinfo.length))
+        refuse_harm(part, size=sinfo.length)
+        part.seek(0)
+        return part
 
     def read_metadata(self, *args: Any, **kwargs: Any) -> Metadata:
         self._known.storage_meta = StorageMeta(load_id=self.load_id)

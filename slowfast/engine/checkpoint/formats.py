@@ -12,7 +12,12 @@ from torch import Tensor
 from slowfast.config.errors import one_line
 from slowfast.engine.checkpoint.caffe2 import read_blobs
 from slowfast.engine.checkpoint.content import checked_content
-from slowfast.engine.checkpoint.integrity import CheckpointError, save_atomically, write_atomically
+from slowfast.engine.checkpoint.integrity import (
+    CheckpointError,
+    open_regular,
+    save_atomically,
+    write_atomically,
+)
 from slowfast.engine.checkpoint.torch_file import MAGIC, ZIP, read_torch
 from slowfast.version import __version__
 
@@ -32,7 +37,7 @@ def read_file(file: Path, *, source: str, caffe2: bool = False) -> dict[str, Any
     Raises:
         CheckpointError: the file is damaged or no checkpoint.
     """
-    with file.open("rb") as opened:
+    with open_regular(file) as opened:
         begin = opened.read(len(MAGIC))
     size = file.stat().st_size
     content: Any

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from slowfast.config import ConfigError
 from slowfast.config.defaults import KEYS
@@ -56,12 +56,7 @@ def load_from_cfg(net: nn.Module, content: dict[str, Any], cfg: Any, *, source: 
     """
     state = content["model_state"]
     if cfg.EMA.ENABLE:
-        state = content.get("slowfast", {}).get("ema_state", {}).get("model_state")
-        if state is None:
-            raise CheckpointError(
-                f"{source}: EMA.ENABLE is True, but the checkpoint has no averaged weights; set "
-                "EMA.ENABLE False to use the ones it has"
-            )
+        state = averaged_weights(content, source=source)
         LOGGER.info("%s: the averaged weights (EMA) are used", source)
     return load_weights(
         net,
@@ -70,6 +65,21 @@ def load_from_cfg(net: nn.Module, content: dict[str, Any], cfg: Any, *, source: 
         clear_patterns=cfg.TRAIN.CHECKPOINT_CLEAR_NAME_PATTERN,
         saved_grid=_grid_of(content),
     )
+
+
+def averaged_weights(content: dict[str, Any], *, source: str) -> dict[str, Tensor]:
+    """The means over the steps of training, which are evaluated in place of the last weights.
+
+    Raises:
+        CheckpointError: there are none.
+    """
+    state = content.get("slowfast", {}).get("ema_state", {}).get("model_state")
+    if state is None:
+        raise CheckpointError(
+            f"{source}: EMA.ENABLE is True, but the checkpoint has no averaged weights; set "
+            "EMA.ENABLE False to use the ones it has"
+        )
+    return state  # type: ignore[no-any-return]
 
 
 def _inflation_from_cfg(cfg: Any) -> Inflation:

@@ -7,6 +7,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Callable
+from io import BufferedReader
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -19,9 +20,16 @@ class CheckpointError(ValueError):
     """A checkpoint cannot be used: where, what was expected, what was found, what to change."""
 
 
+def open_regular(path: Path) -> BufferedReader:
+    """Open a file to read its bytes; a pipe would wait for ever, and a device may never end."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise OSError(errno.EINVAL, "no regular file", str(path))
+    return path.open("rb")
+
+
 def hash_file(path: Path) -> str:
     """SHA-256 of the content, in hexadecimal."""
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -110,7 +118,8 @@ def _known_hashes(path: Path) -> list[str]:
     beside = hash_path(path)
     if not beside.exists():
         return []
-    lines = beside.read_text("latin-1").splitlines()  # which takes damaged bytes as well
+    with open_regular(beside) as file:
+        lines = file.read().decode("latin-1").splitlines()  # which takes damaged bytes as well
     return [line.split()[0] for line in lines if line.strip()]
 
 

@@ -46,7 +46,7 @@ def tidy(folder: Path) -> None:
     that have not grown for an hour; never one that somebody may be writing.
     """
     for each in folder.iterdir() if folder.is_dir() else []:
-        if each.name.endswith(".replaced"):
+        if each.name.startswith(".") and each.name.endswith(".replaced"):
             path = each.with_name(each.name[1:].removesuffix(".replaced"))
             if path.exists():
                 shutil.rmtree(each, ignore_errors=True)
@@ -59,7 +59,7 @@ def tidy(folder: Path) -> None:
 
 def remove(path: Path) -> None:
     """Delete a file or a folder, if it is there."""
-    if path.is_dir():
+    if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)

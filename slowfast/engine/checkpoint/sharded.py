@@ -17,7 +17,12 @@ from torch import Tensor, distributed
 
 from slowfast.config.errors import one_line
 from slowfast.engine.checkpoint.content import checked_content
-from slowfast.engine.checkpoint.integrity import CheckpointError, hash_file, unwritten
+from slowfast.engine.checkpoint.integrity import (
+    CheckpointError,
+    hash_file,
+    sync_folder,
+    unwritten,
+)
 from slowfast.engine.checkpoint.manifest import damage_in, read_manifest, write_manifest
 from slowfast.engine.checkpoint.parts import part_path, put_in_place, remove
 from slowfast.engine.checkpoint.tree import Slot, from_text, join, to_text
@@ -119,6 +124,7 @@ def _write_share(part: Path, tensors: dict[str, Tensor], group: Group) -> dict[s
 def _finish(part: Path, path: Path, hashes: list[dict[str, str]]) -> None:
     write_manifest(part, {name: value for each in hashes for name, value in each.items()})
     put_in_place(part, path)
+    sync_folder(path.parent)  # before older ones are removed
 
 
 def _together(group: Group, path: Path, function: Callable[[], T]) -> list[T]:

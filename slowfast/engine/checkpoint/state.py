@@ -7,6 +7,7 @@ epoch and what a prediction needs. Readers of the public layout ignore it.
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from slowfast.log import LOGGER
 from slowfast.paths import PATHS, local_path
 
 _NAME = re.compile(r"checkpoint_epoch_(\d{5})(?:_step_(\d{8}))?(?:\.pyth|\.dcp)$")
+SET_ASIDE = "set_aside"
 FORMATS = {"pyth": ".pyth", "sharded": SHARDED}  # TRAIN.CHECKPOINT_FORMAT -> ending
 
 
@@ -90,9 +92,9 @@ def newest_whole(output_dir: str | Path, *, task: str = "") -> Path | None:
     if found:
         raise CheckpointError(
             f"{checkpoint_folder(output_dir)}: none of the {len(found)} checkpoint(s) fits its "
-            "hash, all were damaged after they were written; copy one again, delete the .sha256 "
-            "file of one that was changed on purpose, or set another OUTPUT_DIR to start from "
-            "scratch"
+            "hash or can be read, all were damaged after they were written; copy one again, delete "
+            "the .sha256 file of one that was changed on purpose, or set another OUTPUT_DIR to "
+            "start from scratch"
         )
     return None
 
@@ -102,9 +104,36 @@ def _damage_of(path: Path) -> str:
     try:
         if path.suffix == SHARDED:
             return damage_in(path)
-        return f"does not fit its hash ({hash_path(path).name})" if is_whole(path) is False else ""
+        whole = is_whole(path)
+        if whole is None:  # no hash that tells: the whole content has to
+            read_checkpoint(path)
+        return f"does not fit its hash ({hash_path(path).name})" if whole is False else ""
     except OSError as error:
         return f"cannot be read ({error.strerror or type(error).__name__})"
+    except CheckpointError as error:
+        told = str(error).removeprefix(f"{path}: ")
+        return f"has no {hash_path(path).name} and cannot be read ({told})"
+
+
+def set_aside_after(
+    output_dir: str | Path, position: tuple[int, int], *, task: str = ""
+) -> list[Path]:
+    """Move checkpoints beyond `position` (epochs, batches) to a folder of their own.
+
+    A run that begins there did not write them, but they would be taken for its newest.
+
+    Returns:
+        What was moved, under its new name.
+    """
+    beyond = [p for p in list_checkpoints(output_dir, task=task) if position_of(p) > position]
+    folder = checkpoint_folder(output_dir) / SET_ASIDE
+    for path in beyond:
+        folder.mkdir(exist_ok=True)
+        for each in (hash_path(path), path):
+            remove(folder / each.name)
+            if os.path.lexists(each):
+                os.replace(each, folder / each.name)
+    return [folder / path.name for path in beyond]
 
 
 def remove_steps_before(output_dir: str | Path, newest: Path, *, keep: int, task: str = "") -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 
@@ -25,41 +25,41 @@ def read_torch(file: Path, *, source: str) -> Any:
             or would unpack to more than it is.
     """
     try:
-        _refuse_bomb(file)
-        _refuse_slow(file)
         with file.open("rb") as opened:  # of a path, torch.load would go by the name
+            refuse_harm(opened, size=file.stat().st_size)
+            opened.seek(0)
             return torch.load(opened, map_location="cpu", weights_only=True)
     # Damage comes out of the reader as an error of any kind.
     except Exception as error:
         raise CheckpointError(_why_not(file, error, source=source)) from error
 
 
-def _refuse_bomb(file: Path) -> None:
-    """torch.save neither packs nor shares the entries of its zip file: a bomb does."""
-    with file.open("rb") as opened:
-        if opened.read(len(ZIP)) != ZIP:
-            return
-    with zipfile.ZipFile(file) as archive:
-        entries = archive.infolist()
-    if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
-        raise _TooLarge("its entries are compressed, as torch.save never does")
-    if sum(entry.file_size for entry in entries) > file.stat().st_size:
-        raise _TooLarge("its entries are larger than the file itself")
+def refuse_harm(opened: BinaryIO, *, size: int) -> None:
+    """Raise if what torch.save is said to have written would take much more memory or time.
 
+    Args:
+        opened: at its beginning; it can be sought in.
+        size: in bytes.
 
-def _refuse_slow(file: Path) -> None:
-    """All pickles in the file are looked at before one of them is read."""
-    with file.open("rb") as opened:
-        if opened.read(len(ZIP)) == ZIP:
-            with zipfile.ZipFile(opened) as archive:
-                # Several of one name: which one PyTorch would take is its business.
-                for entry in archive.infolist():
-                    if entry.filename.endswith("data.pkl"):
-                        refuse_heavy(io.BytesIO(archive.read(entry)))
-            return
+    Raises:
+        ValueError: it would, or it is damaged, which may also raise an error of any other kind.
+    """
+    if opened.read(len(ZIP)) != ZIP:
         opened.seek(0)
         for _ in range(_OLD_PICKLES):
             refuse_heavy(opened)
+        return
+    with zipfile.ZipFile(opened) as archive:
+        entries = archive.infolist()
+        # torch.save neither packs nor shares the entries of its zip file: a bomb does.
+        if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
+            raise _TooLarge("its entries are compressed, as torch.save never does")
+        if sum(entry.file_size for entry in entries) > size:
+            raise _TooLarge("its entries are larger than the file itself")
+        # Several of one name: which one PyTorch would take is its business.
+        for entry in entries:
+            if entry.filename.endswith("data.pkl"):
+                refuse_heavy(io.BytesIO(archive.read(entry)))
 
 
 class _TooLarge(ValueError):

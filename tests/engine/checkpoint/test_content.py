@@ -15,12 +15,16 @@ from slowfast.engine.checkpoint.integrity import CheckpointError
 from slowfast.engine.checkpoint.state import read_checkpoint
 
 STATE = {"a": torch.ones(2)}
+MEAN = {"sums": {"loss": 1.5}, "count": 2}
 OURS = {
     "version": "1",
     "position": {"epoch": 1, "batch": 2},
     "batches_per_epoch": 3,
+    "global_batch": 4,
     "best": {"top1": 1.0},
-    "means": [],
+    "means": [{"epoch": MEAN, "window": MEAN}],
+    "guard": {"skipped": 0, "mean": 1.5},
+    "ema_state": {"updates": 1, "model_state": STATE},
     "class_names": ["cat"],
     "split_statistics": {},
 }
@@ -50,6 +54,18 @@ def test_each_entry_of_ours_is_of_its_kind() -> None:
     for position in ({}, {"epoch": 1}, {"epoch": 1, "batch": None}, {"epoch": True, "batch": 1}):
         found = check({"model_state": STATE, "slowfast": {"position": position}})
         assert found["slowfast"] == {}
+    for name, wrong in (
+        ("position", {"epoch": -1, "batch": 0}),
+        ("global_batch", True),
+        ("best", {"top1": "low"}),
+        ("means", [{"epoch": MEAN}]),
+        ("means", [{"epoch": MEAN, "window": {"sums": {"loss": "low"}, "count": 1}}]),
+        ("guard", {"mean": "low"}),
+        ("ema_state", {"updates": 1, "model_state": {"a": 1}}),
+        ("ema_state", {"model_state": STATE}),
+    ):
+        found = check({"model_state": STATE, "slowfast": {name: wrong}})
+        assert found["slowfast"] == {}, (name, wrong)
     for parts in ({"a": 1}, {1: torch.ones(1)}, {"a": torch.ones(1, device="meta")}):
         found = check({"model_state": STATE, "slowfast": {"split_statistics": parts}})
         assert found["slowfast"] == {}
@@ -84,6 +100,9 @@ def test_one_number_repeated_a_million_times_is_a_bomb(tmp_path: Path) -> None:
     torch.save({"model_state": {"a": torch.ones(1).expand(10**12)}}, tmp_path / "a.pyth")
     with pytest.raises(CheckpointError, match="more than 10 times as large as the file"):
         read_checkpoint(tmp_path / "a.pyth")
+    wide = {"a": torch.ones(1).expand(1 << 31, 1 << 31)}  # the bytes are 0 when counted in 64 bits
+    with pytest.raises(CheckpointError, match="more than 10 times as large as the file"):
+        check({"model_state": wide})
     shared = torch.ones(1000)
     torch.save({"model_state": dict.fromkeys("abc", shared)}, tmp_path / "b.pyth")
     assert list(read_checkpoint(tmp_path / "b.pyth")["model_state"]) == ["a", "b", "c"]

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import pickle
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +96,18 @@ def test_a_full_disk_is_one_line_and_costs_only_the_new_one(
         assert (path / MANIFEST).read_text() == before
 
 
+def test_its_name_survives_a_power_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Older ones are removed next, which must not come before it on the disk."""
+    synced = []
+
+    def sync(folder: Path) -> None:
+        synced.append((folder, sorted(each.name for each in folder.iterdir())))
+
+    monkeypatch.setattr(sharded, "sync_folder", sync)
+    make(tmp_path / "a.dcp")
+    assert synced == [(tmp_path, ["a.dcp"])]
+
+
 def test_a_mistake_of_ours_is_no_error_of_the_disk(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match=r"a\.dcp: TypeError: .*not JSON serializable"):
         make(tmp_path / "a.dcp", {"model_state": {"w": torch.ones(1)}, "best": {1, 2}})
@@ -140,6 +155,75 @@ def test_descriptions_cannot_reach_other_files_or_ask_for_much(tmp_path: Path) -
     next(iter(metadata.storage_data.values())).relative_path = "../secret"
     edited(path, ".metadata", pickle.dumps(metadata))
     with pytest.raises(CheckpointError, match=r"it names the file '\.\./secret'"):
+        read_sharded(path, source="a.dcp")
+
+
+def packed(data: bytes) -> bytes:
+    """A file of torch.save with its entries compressed."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(packed, "w") as new:
+        for entry in old.infolist():
+            new.writestr(entry.filename, old.read(entry), zipfile.ZIP_DEFLATED)
+    return packed.getvalue()
+
+
+def heavy() -> bytes:
+    """A file of torch.save whose pickle has a key that takes hours to hash."""
+    saved, made = io.BytesIO(), io.BytesIO()
+    torch.save({}, saved)
+    with zipfile.ZipFile(saved) as old, zipfile.ZipFile(made, "w") as new:
+        for entry in old.infolist():
+            tuples = b"\x80\x02})" + b"2\x86" * 60 + b"Ns."
+            new.writestr(entry, tuples if entry.filename.endswith("data.pkl") else old.read(entry))
+    return made.getvalue()
+
+
+def saved(value: Any) -> bytes:
+    file = io.BytesIO()
+    torch.save(value, file)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (packed(saved(torch.zeros(3, 4))), "its entries are compressed"),
+        (heavy(), "its tuples hold each other"),
+    ],
+    ids=["packed", "heavy"],
+)
+def test_parts_of_files_are_no_bombs(data: bytes, reason: str, tmp_path: Path) -> None:
+    path = make(tmp_path / "a.dcp")
+    metadata, file = read_metadata(path), path / "__0_0.distcp"
+    for index, info in metadata.storage_data.items():
+        if index.fqn == "model_state/w":
+            info.offset, info.length = file.stat().st_size, len(data)
+    edited(path, file.name, file.read_bytes() + data)
+    edited(path, ".metadata", pickle.dumps(metadata))
+    with pytest.raises(CheckpointError, match=f"reading them failed .*{reason}"):
+        read_sharded(path, source="a.dcp")
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda entry, info: entry.chunks.clear(), "the parts of model_state/w are not the whole"),
+        (lambda entry, info: entry.chunks.extend(entry.chunks * 9), "are not the whole of it"),
+        (lambda entry, info: setattr(info, "transform_descriptors", ["zstd"]), "other parts of"),
+        (lambda entry, info: setattr(info, "length", 1 << 40), "other parts of files than are"),
+        (lambda entry, info: setattr(info, "offset", -1), "other parts of files than are written"),
+    ],
+)
+def test_a_description_has_each_number_once(
+    change: Callable[[Any, Any], None], reason: str, tmp_path: Path
+) -> None:
+    """What it leaves out would be zeros, and what it repeats would be read for ever."""
+    path = make(tmp_path / "a.dcp")
+    metadata = read_metadata(path)
+    info = next(v for k, v in metadata.storage_data.items() if k.fqn == "model_state/w")
+    change(metadata.state_dict_metadata["model_state/w"], info)
+    edited(path, ".metadata", pickle.dumps(metadata))
+    with pytest.raises(CheckpointError, match=f"reading them failed .*{reason}"):
         read_sharded(path, source="a.dcp")
 
 

@@ -16,6 +16,7 @@ from slowfast.engine.checkpoint.state import (
     newest_whole,
     read_checkpoint,
     remove_steps_before,
+    set_aside_after,
     write_checkpoint,
 )
 from slowfast.log import LOGGER
@@ -60,6 +61,52 @@ def test_damage_everywhere_is_an_error_and_not_a_fresh_start(tmp_path: Path) -> 
         path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(CheckpointError, match=r"none of the 2 checkpoint\(s\) fits its hash"):
         newest_whole(tmp_path)
+
+
+def test_nobody_waits_for_a_pipe(tmp_path: Path) -> None:
+    whole, piped, hashed = make(tmp_path, 1), make(tmp_path, 2), make(tmp_path, 3)
+    for pipe in (piped, hash_path(piped), hash_path(hashed)):
+        pipe.unlink()
+        os.mkfifo(pipe)
+    assert newest_whole(tmp_path) == whole
+    hash_path(piped).unlink()
+    assert newest_whole(tmp_path) == whole
+    with pytest.raises(CheckpointError, match=r"00002\.pyth: cannot be read \(no regular file\)"):
+        read_checkpoint(piped)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04half"])
+def test_without_a_hash_a_file_that_cannot_be_read_is_passed(
+    content: bytes,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As a copy that was cut off leaves it."""
+    monkeypatch.setattr(LOGGER, "propagate", True)
+    whole, broken = make(tmp_path, 1), make(tmp_path, 2)
+    broken.write_bytes(content)
+    hash_path(broken).unlink()
+    assert newest_whole(tmp_path) == whole
+    assert "00002.pyth has no checkpoint_epoch_00002.pyth.sha256 and cannot be read" in caplog.text
+
+
+def test_what_is_beyond_a_position_is_set_aside_with_its_hash(tmp_path: Path) -> None:
+    kept = [make(tmp_path, 2, step=3), make(tmp_path, 2), make(tmp_path, 1)]
+    beyond = [make(tmp_path, 3), make(tmp_path, 2, step=4)]
+    other = make(tmp_path, 9, task="ssl")
+    for again in range(2):  # what was set aside before gives way
+        moved = set_aside_after(tmp_path, (2, 3))
+        assert [path.name for path in moved] == [path.name for path in beyond], again
+        assert all(path.exists() and hash_path(path).exists() for path in moved)
+        assert list_checkpoints(tmp_path) == kept
+        assert not any(hash_path(path).exists() for path in beyond)
+        for path in (make(tmp_path, 3), make(tmp_path, 2, step=4)):
+            assert path.exists()
+    assert other.exists()
+    broken = tmp_path / "checkpoints" / "checkpoint_epoch_00004.dcp"
+    broken.symlink_to("nowhere")
+    assert [path.is_symlink() for path in set_aside_after(tmp_path, (3, 0))] == [True]
 
 
 def test_parts_of_a_save_are_no_checkpoints(tmp_path: Path) -> None:
