@@ -39,6 +39,15 @@ def motions(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def objects(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """12 training and 6 validation clips with up to three objects, and their frames."""
+    from slowfast.data.datasets.motions_objects import make_motion_objects
+
+    folder = tmp_path_factory.mktemp("objects")
+    return make_motion_objects(folder, sizes=(12, 6), most=3, pictures=True, workers=0)
+
+
+@pytest.fixture(scope="session")
 def tiny_in(motions: Path) -> Callable[[Path], list[str]]:
     """The overrides of `tiny` for another folder than that of one test."""
     settings = {
@@ -62,6 +71,20 @@ def tiny_in(motions: Path) -> Callable[[Path], list[str]]:
     }
     shared = [str(part) for pair in settings.items() for part in pair]
     return lambda folder: [*shared, "OUTPUT_DIR", str(folder)]
+
+
+@pytest.fixture
+def tiny_boxes(tiny: list[str], objects: Path) -> list[str]:
+    """The same for configs/Motions/SLOWFAST_TINY_DETECTION.yaml."""
+    settings = {
+        "AVA.ANNOTATION_DIR": objects / "boxes",
+        "AVA.VIDEO_DIR": objects / "videos",
+        "DATA.TRAIN_CROP_SIZE": 48,
+        "DATA.TRAIN_JITTER_SCALES": [48, 56],
+        "DATA.TEST_CROP_SIZE": 48,
+        "SOLVER.MAX_EPOCH": 1,
+    }
+    return [*tiny, *(str(part) for pair in settings.items() for part in pair)]
 
 
 @pytest.fixture

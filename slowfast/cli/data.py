@@ -1,4 +1,4 @@
-"""Make the built-in data set; show augmented clips; import boxes of COCO and CVAT."""
+"""Make the built-in data sets; show augmented clips; import boxes of COCO and CVAT."""
 
 from __future__ import annotations
 
@@ -16,11 +16,13 @@ from slowfast.data.batch import Batch
 from slowfast.data.datasets.box_import import BOXES, LABEL_MAP, import_boxes
 from slowfast.data.datasets.build import build_loader, class_names_from_cfg
 from slowfast.data.datasets.motions import CLASSES, make_motions
+from slowfast.data.datasets.motions_objects import make_motion_objects
 from slowfast.viz.contact_sheet import contact_sheet, write_contact_sheet
 
 EXAMPLE = """examples:
   %(prog)s motions --out data/motions                       1,440 clips in 12 classes
   %(prog)s motions --out data/two --classes left right --picture 96 --frames 40
+  %(prog)s objects --out data/objects                       several objects a clip, with boxes
   %(prog)s check --list lists/train.csv --prefix /videos    name the files that are broken
   %(prog)s show --cfg FILE.yaml --out clips.png             training clips as the network sees them
   %(prog)s import-boxes instances.json --fps 30 --out boxes  COCO or CVAT to lists like AVA's
@@ -52,6 +54,23 @@ def _make(args: argparse.Namespace) -> int:
         workers=args.workers,
     )
     print(f"{sum(sizes)} clips (train, val, test: {', '.join(map(str, sizes))}) in {folder}")
+    return 0
+
+
+def _make_objects(args: argparse.Namespace) -> int:
+    folder = make_motion_objects(
+        args.out,
+        seed=args.seed,
+        sizes=args.sizes,
+        most=args.most,
+        pictures=args.pictures,
+        workers=args.workers,
+    )
+    print(
+        f"{sum(args.sizes)} clips (train, val: {', '.join(map(str, args.sizes))}) with up to "
+        f"{args.most} objects in {folder}; boxes in {folder / 'boxes'}"
+        + (f", labels and frames in {folder / 'labels'}" if args.pictures else "")
+    )
     return 0
 
 
@@ -136,10 +155,37 @@ def parse_args(argv: Sequence[str] | None, program: str) -> argparse.Namespace:
     motions.add_argument("--workers", type=int, default=2, help="processes (2)")
     motions.set_defaults(action=_make)
 
+    _add_objects(jobs)
     _add_show(jobs)
     _add_import_boxes(jobs)
     jobs.add_parser("check", help="the same as slowfast check-data", add_help=False)
     return parser.parse_args(argv)
+
+
+def _add_objects(jobs: Any) -> None:
+    objects = jobs.add_parser(
+        "objects",
+        help="make the built-in data set with several objects a clip: boxes and labels",
+        epilog="example: %(prog)s --out data/objects --pictures",
+    )
+    objects.add_argument("--out", type=Path, default=Path("data/objects"), metavar="DIR")
+    objects.add_argument("--seed", type=int, default=0, help="same seed, same clips (0)")
+    objects.add_argument(
+        "--sizes",
+        type=int,
+        nargs=2,
+        default=[600, 200],
+        metavar=("TRAIN", "VAL"),
+        help="clips of each split (600 200)",
+    )
+    objects.add_argument("--most", type=int, default=4, metavar="N", help="objects in a clip (4)")
+    objects.add_argument(
+        "--pictures",
+        action="store_true",
+        help="also the frames as JPEG, and lists in the format of Charades",
+    )
+    objects.add_argument("--workers", type=int, default=2, help="processes (2)")
+    objects.set_defaults(action=_make_objects)
 
 
 def _add_show(jobs: Any) -> None:

@@ -141,7 +141,7 @@ def test_sigterm_from_outside_ends_the_command(tiny: list[str], tmp_path: Path) 
         ("NUM_GPUS", "64", r"NUM_GPUS is 64, but PyTorch finds \d+ CUDA device"),
         ("MODEL.LOSS_FUNC", "contrastive_loss", r"MODEL\.LOSS_FUNC is 'contrastive_loss'"),
         ("TRAIN.AMP_DTYPE", "int8", "TRAIN.AMP_DTYPE"),
-        ("DETECTION.ENABLE", "True", r"DETECTION\.ENABLE is True: .* does not train, test or pred"),
+        ("DETECTION.ENABLE", "True", r"DETECTION\.ENABLE is True, .*set them to 'bce' and 'sigm"),
     ],
 )
 def test_what_cannot_be_honoured_is_refused(

@@ -1,0 +1,96 @@
+"""Mirrors slowfast/engine/judge.py: detection and several labels, trained and tested in little."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import simplejson
+import torch
+
+from slowfast.config import load_cfg
+from slowfast.data.batch import Sample
+from slowfast.data.boxes import Boxes
+from slowfast.data.record import Record
+from slowfast.engine.ava_eval import evaluate_lists
+from slowfast.engine.judge import BoxJudge
+from slowfast.engine.test import test as run_test
+from slowfast.engine.train import train
+
+CONFIGS = Path(__file__).parents[2] / "configs" / "Motions"
+
+
+def test_boxes_train_and_what_is_written_has_the_figure_of_the_test(
+    tiny_boxes: list[str], objects: Path, tmp_path: Path
+) -> None:
+    cfg = load_cfg(CONFIGS / "SLOWFAST_TINY_DETECTION.yaml", tiny_boxes)
+    train(cfg)
+    results = run_test(cfg)
+    run, boxes = tmp_path / "run", objects / "boxes"
+    lines = [simplejson.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    (val,) = [line for line in lines if line["_type"] == "val_epoch"]
+    assert val["map"] == val["max_map"] == pytest.approx(results["map"], abs=1e-3)
+    (final,) = [line for line in lines if line["_type"] == "test_final"]
+    assert (final["map"], final["num_boxes"]) == (results["map"], results["num_boxes"])
+    again = evaluate_lists(boxes / "val.csv", run / "detections.csv", boxes / "actions.pbtxt")
+    assert again.summary()["mAP"] == pytest.approx(results["map"] / 100, abs=1e-4)
+    predictions = (run / "predictions.jsonl").read_text().splitlines()
+    assert len(predictions) == results["num_boxes"]
+    first = simplejson.loads(predictions[0])
+    assert (first["video"], first["second"], len(first["scores"])) == ("val_00000", 1.0, 12)
+    assert (run / "detections.csv").read_text().startswith("val_00000,0001,")
+
+
+def test_several_labels_train_and_are_tested_by_their_precision(
+    tiny: list[str], objects: Path, tmp_path: Path
+) -> None:
+    words = {
+        "TRAIN.DATASET": "charades",
+        "TEST.DATASET": "charades",
+        "DATA.PATH_TO_DATA_DIR": objects / "labels",
+        "DATA.PATH_PREFIX": objects / "frames",
+        "DATA.MULTI_LABEL": True,
+        "DATA.ENSEMBLE_METHOD": "max",
+        "MODEL.LOSS_FUNC": "bce_logit",
+        "MODEL.HEAD_ACT": "sigmoid",
+        "SOLVER.MAX_EPOCH": 1,
+    }
+    keys = [*tiny, *(str(word) for pair in words.items() for word in pair)]
+    cfg = load_cfg(CONFIGS / "SLOWFAST_TINY.yaml", keys)
+    train(cfg)
+    results = run_test(cfg)
+    assert 0 < results["map"] <= 100
+    assert results["num_videos"] == 6
+    lines = (tmp_path / "run" / "predictions.jsonl").read_text().splitlines()
+    first = simplejson.loads(lines[0])
+    assert first["label_names"]
+    assert all(0 <= score <= 1 for score in first["scores"])
+
+
+class Keyframes:
+    """Keyframe n has n boxes."""
+
+    def __len__(self) -> int:
+        return 4
+
+    def __getitem__(self, row: int) -> Record:
+        return Record("", boxes=torch.empty(row))  # type: ignore[arg-type]
+
+
+def test_boxes_of_all_views_are_told_apart() -> None:
+    judge = BoxJudge(Keyframes(), task=None)  # type: ignore[arg-type]
+    assert judge.expected([]) == 6
+    assert judge.expected([2]) == 4
+    labels = torch.tensor([[1.0], [0.0]]).repeat(3, 1)
+    boxes = Boxes(
+        *(torch.zeros(6, 4), torch.arange(3).repeat_interleave(2), labels), *[torch.zeros(6)] * 2
+    )
+    sample = Sample(
+        torch.empty(0), torch.empty(0), torch.empty(0), 1, 0, 2, torch.arange(3), boxes=boxes
+    )
+    scores = torch.arange(6.0)[:, None]  # views one after the other, two boxes each
+    rows = [
+        (n, views.tolist(), s.flatten().tolist(), label)
+        for n, views, s, label in judge.rows(sample, scores)
+    ]
+    assert rows == [(1, [0, 1, 2], [0, 2, 4], labels[0]), (2, [0, 1, 2], [1, 3, 5], labels[1])]
