@@ -127,19 +127,8 @@ def test_a_setting_that_cannot_be_is_named(tmp_path: Path, setting: dict, messag
 
 
 def test_the_command_makes_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = [
-        "objects",
-        "--out",
-        str(tmp_path),
-        "--sizes",
-        "1",
-        "1",
-        "--workers",
-        "0",
-        "--most",
-        "2",
-    ]
-    assert main(words) == 0
+    words = ["objects", "--out", str(tmp_path), "--sizes", "1", "1", "--workers", "0"]
+    assert main([*words, "--most", "2"]) == 0
     assert "2 clips (train, val: 1, 1) with up to 2 objects in" in capsys.readouterr().out
     assert len(list((tmp_path / "videos").iterdir())) == 2
     assert not (tmp_path / "frames").exists()
