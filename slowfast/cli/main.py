@@ -35,6 +35,8 @@ COMMANDS = {
     "torchvision.",
     "scaling": "What many GPUs bring: a model of communication, input and checkpoints, computed, "
     "not measured.",
+    "detect-people": "Find the persons at every second of videos: boxes to train and test "
+    "detection on.",
     "ava-eval": "Frame-mAP of a list of detections, as the AVA challenge evaluates it; prints "
     "JSON.",
     "config": "Explain config keys: `slowfast config SOLVER` or `slowfast config DATA.NUM_FRAMES`.",

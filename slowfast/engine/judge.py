@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from slowfast.data.batch import Sample
+from slowfast.data.datasets.ava_boxes import second_text
 from slowfast.data.record import Records
 from slowfast.engine.results import named, summarise, write_predictions
 from slowfast.eval.frame_map import frame_map
@@ -173,7 +174,7 @@ class BoxJudge:
                 }
                 head = simplejson.dumps(record).removesuffix("}")
                 lines.write(f'{head}, "scores": [{numbers % tuple(scores)}]}}\n')
-                start = f"{key[0]},{_second(key[1])},{','.join(f'{v:.6f}' for v in box)}"
+                start = f"{key[0]},{second_text(key[1])},{','.join(f'{v:.6f}' for v in box)}"
                 rows.write(
                     "".join(f"{start},{each},{scores[each - 1]:.6f}\n" for each in evaluated)
                 )
@@ -190,11 +191,6 @@ class BoxJudge:
                 known = {keyframe: boxes.corners}  # boxes of a keyframe follow each other
             corners[i] = known[keyframe][row - int(self.begin[keyframe])]
         return keyframes, corners
-
-
-def _second(second: float) -> str:
-    """As AVA writes it: 0902; fractions of other data stay."""
-    return f"{int(second):04d}" if second == int(second) else f"{second:g}"
 
 
 def _boxes_of(records: Records, row: int) -> int:

@@ -133,6 +133,11 @@ def second_of(text: str, where: str) -> float:
     return second
 
 
+def second_text(second: float) -> str:
+    """As AVA writes it: 0902; fractions of other data stay."""
+    return f"{int(second):04d}" if second == int(second) else f"{second:g}"
+
+
 def _rows(
     path: str | Path, *, columns: tuple[int, int], expected: str
 ) -> Iterator[tuple[str, list[str]]]:
