@@ -109,6 +109,12 @@ class Predictor:
                 f"{path}: the checkpoint carries no config; pass the YAML it was trained with "
                 "(--cfg FILE, or cfg= in Python)"
             )
+        if settings.DETECTION.ENABLE:
+            raise ValueError(
+                f"{path}: a network for persons in boxes (DETECTION.ENABLE), which are not looked "
+                "for here; find them with `slowfast detect-people`, and test it with `slowfast "
+                "run --cfg FILE TRAIN.ENABLE False`"
+            )
         settings = with_values(settings, {"NUM_GPUS": int(where.type == "cuda")})
         task = build_task(settings)
         net = build_network(settings, where)

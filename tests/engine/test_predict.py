@@ -74,7 +74,7 @@ def test_a_checkpoint_without_config_asks_for_one(
 
 
 def test_a_network_of_detection_is_refused(trained: Path) -> None:
-    with pytest.raises(ValueError, match=r"DETECTION\.ENABLE is True: .* predict"):
+    with pytest.raises(ValueError, match=r"a network for persons in boxes \(DETECTION.ENABLE\)"):
         Predictor.from_checkpoint(trained, overrides=["DETECTION.ENABLE", "True"], device="cpu")
 
 
