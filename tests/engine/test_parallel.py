@@ -104,8 +104,10 @@ def compare_adapted() -> list[dict[str, torch.Tensor]]:
     return [adapted("ddp"), adapted("fsdp"), adapted("ddp", half), adapted("fsdp", half)]
 
 
-def test_lars_means_and_short_gradients_are_the_same_in_parts() -> None:
-    (ddp, fsdp, ddp_half, fsdp_half), _ = run_forked(compare_adapted, processes=2, seconds=60)
+def test_lars_means_and_short_gradients_are_the_same_in_parts(
+    compared: tuple[Path, list[dict[str, Any]]],
+) -> None:
+    ddp, fsdp, ddp_half, fsdp_half = compared[1][0]["adapted"]
     for name, value in ddp.items():
         torch.testing.assert_close(fsdp[name], value, rtol=1e-4, atol=1e-5)
         torch.testing.assert_close(fsdp_half[name], ddp_half[name], rtol=1e-4, atol=1e-5)
@@ -144,6 +146,7 @@ def compare(folder: Path) -> dict[str, Any]:
     seen["plain"] = {k: v.detach() for k, v in weights_of(plain).items()}
     seen["part"] = net.block.weight.to_local().shape
     seen["sgd"] = [step_of_sgd(parallel) for parallel in ("ddp", "fsdp")]
+    seen["adapted"] = compare_adapted()
     seen["loaded"] = []
     for name in ("parts.dcp", "whole.pyth"):
         other = Net()
@@ -167,8 +170,17 @@ def compare(folder: Path) -> dict[str, Any]:
     return seen
 
 
-def test_fsdp_learns_what_ddp_learns_and_its_checkpoints_hold_all_of_it(tmp_path: Path) -> None:
-    first, second = run_forked(compare, tmp_path, processes=2, seconds=60)
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict[str, Any]]]:
+    """The folder of the checkpoints, and what each rank saw."""
+    folder = tmp_path_factory.mktemp("compared")
+    return folder, run_forked(compare, folder, processes=2, seconds=60)
+
+
+def test_fsdp_learns_what_ddp_learns_and_its_checkpoints_hold_all_of_it(
+    compared: tuple[Path, list[dict[str, Any]]],
+) -> None:
+    folder, (first, second) = compared
     for seen in (first, second):
         assert seen["figures"] == pytest.approx(seen["expected"], rel=1e-5)
         for name, value in seen["plain"].items():
@@ -180,7 +192,7 @@ def test_fsdp_learns_what_ddp_learns_and_its_checkpoints_hold_all_of_it(tmp_path
     assert first["figures"][0] != second["figures"][0], "ranks have clips of their own"
     assert [tuple(seen["part"]) for seen in (first, second)] == [(3, 5), (2, 5)]
     for name in ("parts.dcp", "whole.pyth"):  # without any processes
-        state = read_checkpoint(tmp_path / name)["model_state"]
+        state = read_checkpoint(folder / name)["model_state"]
         assert all(torch.equal(value, first["weights"][key]) for key, value in state.items())
 
 
