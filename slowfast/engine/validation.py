@@ -52,7 +52,8 @@ def validate(
     first = next(iter(metrics))
     before = trainer.best.get(first)
     for name, value in metrics.items():
-        trainer.best[name] = _best(name)(value, trainer.best.get(name, value))
+        # In this order a figure that is not a number never takes the place of one.
+        trainer.best[name] = _best(name)(trainer.best.get(name, value), value)
     improved = trainer.best[first] != before
     if improved:  # before the record, which tells a run that is killed here what is done
         save(trainer, cfg, best=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from slowfast.engine.journal import Journal
-from slowfast.engine.validation import best_so_far, is_evaluated
+from slowfast.engine.validation import _best, best_so_far, is_evaluated
 
 
 def test_the_journal_knows_what_an_older_checkpoint_does_not(tmp_path: Path) -> None:
@@ -19,3 +19,10 @@ def test_the_journal_knows_what_an_older_checkpoint_does_not(tmp_path: Path) -> 
     assert best_so_far(journal) == {"map": 75.0}
     assert is_evaluated(journal, 2)
     assert not is_evaluated(journal, 3)
+
+
+def test_errors_fall_precisions_rise_and_what_is_no_number_stays_behind() -> None:
+    assert _best("top1_err")(40.0, 30.0) == 30.0
+    assert _best("map")(40.0, 30.0) == 40.0
+    for metric in ("top1_err", "map"):
+        assert _best(metric)(40.0, float("nan")) == 40.0
