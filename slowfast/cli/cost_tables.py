@@ -124,5 +124,6 @@ def _zoo_row(name: str, path: Path, entry: dict[str, Any]) -> ZooRow:
         frames=f"{cfg.DATA.NUM_FRAMES} x {cfg.DATA.SAMPLING_RATE}",
         crop=cfg.DATA.TEST_CROP_SIZE,
         cost=cost,
+        by_map=cfg.DETECTION.ENABLE or cfg.DATA.MULTI_LABEL,
         **entry,
     )
