@@ -123,8 +123,8 @@ MIXUP = Section(
         Key(
             "ENABLE",
             False,
-            "Mix clips and their labels; MODEL.LOSS_FUNC soft_cross_entropy, or bce_logit where videos "
-            "have several labels.",
+            "Mix clips and their labels; MODEL.LOSS_FUNC soft_cross_entropy, or bce_logit where "
+            "videos have several labels.",
         ),
         Key("ALPHA", 0.8, "Mixup's Beta parameter; 0: no mixup.", at_least(0), "at least 0"),
         Key("CUTMIX_ALPHA", 1.0, "CutMix's Beta parameter; 0: none.", at_least(0), "at least 0"),
