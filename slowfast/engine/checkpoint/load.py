@@ -30,6 +30,10 @@ _PARTIAL = (
 )
 
 
+class NothingFits(CheckpointError):
+    """The checkpoint is of another network altogether."""
+
+
 @dataclass
 class LoadReport:
     """What became of each entry of a checkpoint and of each tensor of the network."""
@@ -102,8 +106,9 @@ def load_weights(
             the error may name them.
 
     Raises:
-        CheckpointError: not everything fits and ``allow_partial`` is off, or nothing fits, or
-            there are values that are no weights.
+        NothingFits: no tensor fits, or with ``allow_partial`` none but vectors and counters.
+        CheckpointError: not everything fits and ``allow_partial`` is off, or there are values
+            that are no weights.
     """
     translated = public_state(state, source=source, clear_patterns=clear_patterns)
     own = model.state_dict()
@@ -116,7 +121,7 @@ def load_weights(
     # Vectors of norms and counters have the shapes of those of any other network.
     kernels = any(value.ndim > 1 for value in fitting.values())
     if not fitting or (allow_partial and not kernels and any(v.ndim > 1 for v in own.values())):
-        raise CheckpointError(_nothing_fits(source, list(own), list(state), others=len(fitting)))
+        raise NothingFits(_nothing_fits(source, list(own), list(state), others=len(fitting)))
     if not report.complete and not allow_partial:
         advice = _STRICT if not adjustable else _PARTIAL
         if adjustable and not inflation:
