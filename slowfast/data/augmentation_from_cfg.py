@@ -177,6 +177,12 @@ def _mixing_from_cfg(cfg: Any) -> Mixing:
             f"{cfg.TRAIN.BATCH_SIZE} leaves a process one clip; set it to at least "
             f"{2 * processes}, or MIXUP.ENABLE to False"
         )
+    if data.MULTI_LABEL and mixup.LABEL_SMOOTH_VALUE:
+        raise ValueError(
+            f"MIXUP.LABEL_SMOOTH_VALUE is {mixup.LABEL_SMOOTH_VALUE:g}, which spreads the one "
+            "label of a video over all classes, but with DATA.MULTI_LABEL there may be several; "
+            "set it to 0.0"
+        )
     if cfg.MODEL.LABEL_SMOOTHING and mixup.LABEL_SMOOTH_VALUE:
         raise ValueError(
             f"MODEL.LABEL_SMOOTHING ({cfg.MODEL.LABEL_SMOOTHING:g}) and MIXUP.LABEL_SMOOTH_VALUE "

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from slowfast.data.content import files_of
 from slowfast.data.copy_names import copy_names
+from slowfast.data.datasets.label_sets import as_listed
 from slowfast.data.journal_lines import append_entry, entries_of
 from slowfast.data.readers.tar_headers import members_of
 from slowfast.data.readers.tar_shard import SUFFIX
@@ -237,16 +238,17 @@ def write_lists(
         for row in range(len(each)):
             number, name = places[each[row].path]
             label = each[row].label
-            if isinstance(label, Tensor):
+            if isinstance(label, Tensor) and each[row].frames:
                 yield f"{split}: rows of several labels; see copies.jsonl for where copies are"
                 break
             if done[name].cause:
                 left += 1
             else:
-                rows.append(f"{layout.listed(number, name)} {label}\n")
+                text = as_listed(label) if isinstance(label, Tensor) else str(label)
+                rows.append(f"{layout.listed(number, name)} {text}\n")
         else:
-            text = "".join(rows).encode("utf-8", "surrogateescape")
-            replace_file(layout.folder / f"{split}.csv", text)
+            content = "".join(rows).encode("utf-8", "surrogateescape")
+            replace_file(layout.folder / f"{split}.csv", content)
             yield f"{layout.folder / split}.csv: {len(rows)} videos, {left} left out"
 
 

@@ -152,16 +152,32 @@ def build_task(cfg: Any) -> Task:
             "(DATA.MULTI_LABEL)"
         )
     kind = MultiLabel if cfg.DATA.MULTI_LABEL else Classification
-    if kind is MultiLabel and cfg.MODEL.LOSS_FUNC != "bce_logit":
-        raise ValueError(
-            f"MODEL.LOSS_FUNC is {cfg.MODEL.LOSS_FUNC!r}, but with DATA.MULTI_LABEL each class is "
-            "a question of its own; set it to 'bce_logit', and MODEL.HEAD_ACT to 'sigmoid'"
-        )
+    if kind is MultiLabel:
+        _check_multi_label(cfg)
     return kind(
         inputs=input_stage_from_cfg(cfg),
         criterion=make_loss(cfg.MODEL.LOSS_FUNC, label_smoothing=cfg.MODEL.LABEL_SMOOTHING),
         num_classes=cfg.MODEL.NUM_CLASSES,
     )
+
+
+def _check_multi_label(cfg: Any) -> None:
+    """Raise for what lets classes depend on each other, or would be passed over in silence."""
+    model = cfg.MODEL
+    for key, value, wrong, right in (
+        ("LOSS_FUNC", model.LOSS_FUNC, model.LOSS_FUNC != "bce_logit", "bce_logit"),
+        ("HEAD_ACT", model.HEAD_ACT, model.HEAD_ACT == "softmax", "sigmoid"),
+    ):
+        if wrong:
+            raise ValueError(
+                f"MODEL.{key} is {value!r}, but with DATA.MULTI_LABEL each class is a question of "
+                f"its own; set it to {right!r} (MODEL.LOSS_FUNC bce_logit MODEL.HEAD_ACT sigmoid)"
+            )
+    if model.LABEL_SMOOTHING:
+        raise ValueError(
+            f"MODEL.LABEL_SMOOTHING is {model.LABEL_SMOOTHING:g}, which spreads the one label of a "
+            "video over all classes, but with DATA.MULTI_LABEL there may be several; set it to 0.0"
+        )
 
 
 def _detection_from_cfg(cfg: Any) -> Detection:

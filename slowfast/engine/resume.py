@@ -12,6 +12,7 @@ from slowfast.config.errors import one_line
 from slowfast.engine.build import Position, Trainer
 from slowfast.engine.checkpoint.from_cfg import start_from_cfg
 from slowfast.engine.checkpoint.integrity import CheckpointError
+from slowfast.engine.checkpoint.load import NothingFits
 from slowfast.engine.checkpoint.sharded import SHARDED, read_sharded
 from slowfast.engine.checkpoint.state import (
     best_path,
@@ -81,7 +82,11 @@ def resume(trainer: Trainer, cfg: Any) -> bool:
     own = dist.broadcast_object(own)
     if own is not None:
         content = _read_own(trainer, own)
-        if not _load_all(trainer, cfg, content, source=str(own)):
+        try:
+            same = _load_all(trainer, cfg, content, source=str(own))
+        except NothingFits:
+            same = False
+        if not same:
             raise CheckpointError(
                 f"{own}: is of another network than this config, and a run goes on from what is in "
                 "its OUTPUT_DIR: set another one, with TRAIN.CHECKPOINT_FILE_PATH to start from "

@@ -220,6 +220,7 @@ def test_contradictions_are_refused(keys: dict, message: str, configure: Configu
         ({"TRAIN__BATCH_SIZE": 1}, r"BATCH_SIZE 1 leaves a process one clip; set it to at least 2"),
         ({"TRAIN__BATCH_SIZE": 4, "NUM_GPUS": 4}, r"set it to at least 8, or MIXUP.ENABLE to Fal"),
         ({"MODEL__LABEL_SMOOTHING": 0.1}, r"would smooth labels twice; set one of them to 0"),
+        ({"DATA__MULTI_LABEL": True}, r"LABEL_SMOOTH_VALUE is 0.1, .* may be several; set it to 0"),
         ({"DETECTION__ENABLE": True}, r"^MIXUP.ENABLE is True, but DETECTION.ENABLE too"),
     ],
 )

@@ -153,6 +153,24 @@ def test_what_cannot_be_honoured_is_refused(
         train(load_cfg(CONFIG, options))
 
 
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ([], r"HEAD_ACT is 'softmax', but with DATA.MULTI_LABEL .*; set it to 'sigmoid'"),
+        (
+            ["MODEL.HEAD_ACT", "sigmoid", "MODEL.LABEL_SMOOTHING", "0.1"],
+            r"MODEL.LABEL_SMOOTHING is 0",
+        ),
+    ],
+)
+def test_classes_of_several_labels_do_not_depend_on_each_other(
+    tiny: list[str], keys: list[str], message: str
+) -> None:
+    several = ["DATA.MULTI_LABEL", "True", "MODEL.LOSS_FUNC", "bce_logit", *keys]
+    with pytest.raises(ValueError, match=message):
+        train(load_cfg(CONFIG, [*tiny, *several]))
+
+
 @pytest.mark.parametrize("reversible", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_transformers_train(reversible: bool, tiny: list[str], tmp_path: Path) -> None:
     """From a config to a checkpoint, with what their recipes use that others do not."""

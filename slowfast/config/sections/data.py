@@ -211,7 +211,12 @@ CLIP = (
         check=at_least(1),
         rule="at least 1",
     ),
-    Key("MULTI_LABEL", False, "A video may have several labels."),
+    Key(
+        "MULTI_LABEL",
+        False,
+        "A video may have several labels, or none: charades, and kinetics or csv with such lists; "
+        "needs MODEL.LOSS_FUNC bce_logit and MODEL.HEAD_ACT sigmoid.",
+    ),
     Key(
         "ENSEMBLE_METHOD",
         "sum",

@@ -120,7 +120,12 @@ MIXUP = Section(
     "MIXUP",
     "Mixup and CutMix of training clips (1710.09412, 1905.04899).",
     (
-        Key("ENABLE", False, "Mix clips; needs LOSS_FUNC soft_cross_entropy."),
+        Key(
+            "ENABLE",
+            False,
+            "Mix clips and their labels; MODEL.LOSS_FUNC soft_cross_entropy, or bce_logit where "
+            "videos have several labels.",
+        ),
         Key("ALPHA", 0.8, "Mixup's Beta parameter; 0: no mixup.", at_least(0), "at least 0"),
         Key("CUTMIX_ALPHA", 1.0, "CutMix's Beta parameter; 0: none.", at_least(0), "at least 0"),
         Key("PROB", 1.0, "Probability of mixing a batch.", between(0, 1), "from 0 to 1"),

@@ -12,8 +12,8 @@ from slowfast.data.datasets.ava import ava_from_cfg, ava_names_from_cfg
 from slowfast.data.datasets.charades import charades_from_cfg
 from slowfast.data.datasets.class_folders import folder_from_cfg, folder_names_from_cfg
 from slowfast.data.datasets.imagenet import imagenet_from_cfg, imagenet_names_from_cfg
-from slowfast.data.datasets.kinetics import kinetics_from_cfg
 from slowfast.data.datasets.label_names import own_names_from_cfg
+from slowfast.data.datasets.label_sets import lists_from_cfg
 from slowfast.data.datasets.named_csv import csv_from_cfg, csv_names_from_cfg
 from slowfast.data.datasets.official_splits import (
     hmdb51_from_cfg,
@@ -41,7 +41,7 @@ class DataSet:
         names: cfg -> names of its classes, empty if no file gives them.
         sampling: how clips are cut: by time; one frame of each segment; every n-th frame; around
             keyframes with boxes; or the only frame of a picture.
-        multi_label: a video may have several labels.
+        labels: of a video: one; several, or none; or as DATA.MULTI_LABEL says.
         bgr: the public code reads its pictures as blue, green, red and goes on with that order.
             Means and deviations are in it, and REVERSE_INPUT_CHANNEL turns it into RGB, which
             is what published networks (initialised from Kinetics) were trained on.
@@ -50,12 +50,12 @@ class DataSet:
     read: Callable[[Any, str], Records]
     names: Callable[[Any], list[str]] = own_names_from_cfg
     sampling: Literal["time", "segments", "strides", "keyframes", "picture"] = "time"
-    multi_label: bool = False
+    labels: Literal["one", "several", "either"] = "one"
     bgr: bool = False
 
 
-_KINETICS = DataSet(kinetics_from_cfg)
-_CHARADES = DataSet(charades_from_cfg, sampling="strides", multi_label=True, bgr=True)
+_KINETICS = DataSet(lists_from_cfg, labels="either")
+_CHARADES = DataSet(charades_from_cfg, sampling="strides", labels="several", bgr=True)
 _SSV2 = DataSet(ssv2_from_cfg, ssv2_names_from_cfg, sampling="segments", bgr=True)
 _IMAGENET = DataSet(imagenet_from_cfg, imagenet_names_from_cfg, sampling="picture")
 
@@ -66,7 +66,7 @@ DATASETS: dict[str, DataSet] = {
     "ucf101": DataSet(ucf101_from_cfg, ucf101_names_from_cfg),
     "hmdb51": DataSet(hmdb51_from_cfg, hmdb51_names_from_cfg),
     "folder": DataSet(folder_from_cfg, folder_names_from_cfg),
-    "csv": DataSet(csv_from_cfg, csv_names_from_cfg),
+    "csv": DataSet(csv_from_cfg, csv_names_from_cfg, labels="either"),
     "ssv2": _SSV2,
     "ptvssv2": _SSV2,
     "charades": _CHARADES,
@@ -93,15 +93,16 @@ def dataset_kind_from_cfg(cfg: Any, split: str) -> DataSet:
             + f" Known: {', '.join(DATASETS)}"
         )
     kind = DATASETS[name]
-    if kind.multi_label and not cfg.DATA.MULTI_LABEL:
+    if kind.labels == "several" and not cfg.DATA.MULTI_LABEL:
         raise ValueError(
             f"{key} is {name!r}, whose videos have several labels; set DATA.MULTI_LABEL True and "
-            "MODEL.LOSS_FUNC bce_logit"
+            "MODEL.LOSS_FUNC bce_logit and MODEL.HEAD_ACT sigmoid"
         )
-    if cfg.DATA.MULTI_LABEL and not kind.multi_label and kind.sampling != "keyframes":
+    if cfg.DATA.MULTI_LABEL and kind.labels == "one" and kind.sampling != "keyframes":
         raise ValueError(
-            f"DATA.MULTI_LABEL is True, but {key} is {name!r}, whose lists have one label a video; "
-            "set it to False, or give the lists the format of Charades and set 'charades'"
+            f"DATA.MULTI_LABEL is True, but {key} is {name!r}, whose videos have one label each; "
+            "set it to False, or write lists with several labels for 'kinetics' or 'csv' "
+            "(docs/data.md)"
         )
     _refuse_ignored_from_cfg(cfg, kind, f"{key} {name!r}")
     return kind
@@ -113,7 +114,7 @@ def _refuse_ignored_from_cfg(cfg: Any, kind: DataSet, shown: str) -> None:
     # Key of DATA, the value that asks for nothing, whether the data set honours others. Clips of
     # Charades have labels of their own, and a sample has one label.
     for key, neutral, honoured in (
-        ("SKIP_ROWS", 0, kind.read is kinetics_from_cfg),
+        ("SKIP_ROWS", 0, kind.read is lists_from_cfg),
         ("USE_OFFSET_SAMPLING", False, by_time),
         ("TRAIN_JITTER_FPS", 0.0, by_time),
         ("TRAIN_CROP_NUM_TEMPORAL", 1, videos and kind.sampling != "strides"),

@@ -17,6 +17,7 @@ from typing import TextIO, overload
 import torch
 from torch import Tensor
 
+from slowfast.data.datasets.label_sets import label_numbers
 from slowfast.data.datasets.table_rows import refuse_utf16
 from slowfast.data.packed_text import PackedText, digest_of, packed_numbers
 from slowfast.data.record import NoSuchSplit
@@ -271,12 +272,7 @@ def _check_labels(text: str, num_classes: int | None, where: str) -> None:
                 "holds a space"
             )
         return
-    for each in text.split(",") if text else ():
-        if not each.strip().isdecimal() or int(each) >= num_classes:
-            raise ValueError(
-                f"{where}: expected labels from 0 to {num_classes - 1}, divided by commas, found "
-                f"{text!r}; set MODEL.NUM_CLASSES to the number of classes, or correct the list"
-            )
+    label_numbers(text, num_classes, where)
 
 
 def _pack(videos: dict[str, _Video], prefix: str, source: str) -> FrameList:

@@ -160,7 +160,8 @@ def _label(
             f"{where}: expected 'path{separator}label', got {line!r}. Set "
             "DATA.PATH_LABEL_SEPARATOR if another character divides them"
             + (r" ('\t' for the tab in this one)" if "\t" in line and separator != "\t" else "")
-            + "; labels are whole numbers."
+            + "; labels are whole numbers"
+            + (", and several of them need DATA.MULTI_LABEL True." if "," in (label or "") else ".")
         )
     if not line.rpartition(separator)[0].strip():
         raise ValueError(f"{where}: expected 'path{separator}label', got {line!r} without a path")

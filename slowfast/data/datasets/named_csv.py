@@ -1,4 +1,8 @@
-"""A table of videos with the names of their classes: columns ``path`` and ``label``."""
+"""A table of videos with the names of their classes: columns ``path`` and ``label``.
+
+With DATA.MULTI_LABEL a cell has any number of names, divided by ``|``, and a video any number of
+rows.
+"""
 
 from __future__ import annotations
 
@@ -8,19 +12,24 @@ from pathlib import Path
 from typing import Any
 
 from slowfast.data.datasets.label_names import numbers_of_names, own_names_from_cfg
+from slowfast.data.datasets.label_sets import LabelSets
 from slowfast.data.datasets.table_rows import refuse_utf16, table_rows
 from slowfast.data.manifest import Manifest
-from slowfast.data.record import NoSuchSplit
+from slowfast.data.record import NoSuchSplit, Records
 from slowfast.paths import local_path
 
 COLUMNS = ("path", "label")
 SEPARATORS = ",;\t"
+BETWEEN_NAMES = "|"
 
 
-def read_table(path: Path) -> Iterator[tuple[str, str, str]]:
-    """(file:line, path, label) of each row; other columns are passed over.
+def read_table(path: Path, *, several: bool = False) -> Iterator[tuple[str, str, list[str]]]:
+    """(file:line, path, labels) of each row; other columns are passed over.
 
     The header tells what divides columns: a comma, a semicolon or a tab.
+
+    Args:
+        several: a cell may hold any number of labels; else one.
 
     Raises:
         ValueError: there is no such file, its header lacks a column, or a row a value.
@@ -44,13 +53,15 @@ def read_table(path: Path) -> Iterator[tuple[str, str, str]]:
         at = [columns.index(name) for name in COLUMNS]
         for where, cells in table_rows(file, str(path), separator=separator, first_line=2):
             found = [cells[i] if i < len(cells) else "" for i in at]
-            if len(cells) > len(columns) or not all(found):
-                wanted = "a path and a label" if not all(found) else f"{len(columns)} columns"
+            complete = all(found) or (several and bool(found[0]))
+            if len(cells) > len(columns) or not complete:
+                wanted = f"{len(columns)} columns" if complete else "a path and a label"
                 raise ValueError(
                     f"{where}: expected {wanted}, found {separator.join(cells)!r}; quote what "
                     f"holds a {separator!r}"
                 )
-            yield where, found[0], found[1]
+            names = found[1].split(BETWEEN_NAMES) if several else [found[1]]
+            yield where, found[0], [name.strip() for name in names if name.strip()]
 
 
 def read_named_csv(path: Path, numbers: dict[str, int], *, prefix: str = "") -> Manifest:
@@ -63,40 +74,67 @@ def read_named_csv(path: Path, numbers: dict[str, int], *, prefix: str = "") -> 
     Raises:
         ValueError: a class is not among ``numbers``, or the table is empty.
     """
-    manifest = Manifest.from_rows(_rows(path, numbers), prefix=prefix, source=str(path))
-    if not len(manifest):
-        raise ValueError(f"{path}: expected one video a line after the header, found none")
+    rows = ((video, labels[0]) for video, labels in _rows(path, numbers, several=False))
+    manifest = Manifest.from_rows(rows, prefix=prefix, source=str(path))
+    _check_some(manifest, path)
     return manifest
 
 
-def names_in(path: Path) -> list[str]:
+def read_named_sets(path: Path, numbers: dict[str, int], *, prefix: str = "") -> LabelSets:
+    """The videos of a table whose cells have any number of names.
+
+    Raises:
+        ValueError: as `read_named_csv`.
+    """
+    sets = LabelSets.from_rows(
+        _rows(path, numbers, several=True),
+        num_classes=len(numbers),
+        prefix=prefix,
+        source=str(path),
+    )
+    _check_some(sets, path)
+    return sets
+
+
+def _check_some(records: Records, path: Path) -> None:
+    if not len(records):
+        raise ValueError(f"{path}: expected one video a line after the header, found none")
+
+
+def names_in(path: Path, *, several: bool = False) -> list[str]:
     """The classes of a table, sorted; by value if all of them are numbers."""
-    names = {label for _, _, label in read_table(path)}
+    names = {name for _, _, labels in read_table(path, several=several) for name in labels}
     if all(name.isdecimal() for name in names):
         return sorted(names, key=int)
     return sorted(names)
 
 
-def _rows(path: Path, numbers: dict[str, int]) -> Iterator[tuple[str, int]]:
-    for where, video, label in read_table(path):
-        if label not in numbers:
-            near = difflib.get_close_matches(label, numbers, n=2)
-            hint = f"did you mean {' or '.join(near)}? Else " if near else ""
-            raise ValueError(
-                f"{where}: expected one of the {len(numbers)} classes of the training table, found "
-                f"{label!r}; {hint}name all classes in DATA.CLASS_NAMES_FILE"
-            )
-        yield video, numbers[label]
+def _rows(path: Path, numbers: dict[str, int], *, several: bool) -> Iterator[tuple[str, list[int]]]:
+    for where, video, labels in read_table(path, several=several):
+        for label in labels:
+            if label not in numbers:
+                raise ValueError(_unknown(where, label, numbers))
+        yield video, [numbers[label] for label in labels]
 
 
-def csv_from_cfg(cfg: Any, split: str) -> Manifest:
+def _unknown(where: str, label: str, numbers: dict[str, int]) -> str:
+    near = difflib.get_close_matches(label, numbers, n=2)
+    hint = f"did you mean {' or '.join(near)}? Else " if near else ""
+    return (
+        f"{where}: expected one of the {len(numbers)} classes of the training table, found "
+        f"{label!r}; {hint}name all classes in DATA.CLASS_NAMES_FILE"
+    )
+
+
+def csv_from_cfg(cfg: Any, split: str) -> Records:
     folder = Path(cfg.DATA.PATH_TO_DATA_DIR or "")
     names = csv_names_from_cfg(cfg)
     numbers = numbers_of_names(names, cfg.MODEL.NUM_CLASSES, str(folder / "train.csv"))
-    return read_named_csv(folder / f"{split}.csv", numbers, prefix=cfg.DATA.PATH_PREFIX or "")
+    read = read_named_sets if cfg.DATA.MULTI_LABEL else read_named_csv
+    return read(folder / f"{split}.csv", numbers, prefix=cfg.DATA.PATH_PREFIX or "")
 
 
 def csv_names_from_cfg(cfg: Any) -> list[str]:
     """Classes by number: those of a file of names, else those of train.csv in every split."""
     folder = Path(cfg.DATA.PATH_TO_DATA_DIR or "")
-    return own_names_from_cfg(cfg) or names_in(folder / "train.csv")
+    return own_names_from_cfg(cfg) or names_in(folder / "train.csv", several=cfg.DATA.MULTI_LABEL)

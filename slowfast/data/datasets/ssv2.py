@@ -89,7 +89,7 @@ def read_label_numbers(path: Path, *, num_classes: int | None = None) -> dict[st
     """
     content = _read_json(path)
     try:
-        numbers = {name: int(number) for name, number in content.items()}
+        numbers = {_plain(name): int(number) for name, number in content.items()}
     except (AttributeError, TypeError, ValueError) as error:
         raise ValueError(f'{path}: expected {{"class": "number", ...}}, found {error}') from error
     for name, number in numbers.items():
@@ -100,6 +100,11 @@ def read_label_numbers(path: Path, *, num_classes: int | None = None) -> dict[st
                 "MODEL.NUM_CLASSES to the number of classes, or correct the file"
             )
     return numbers
+
+
+def _plain(template: str) -> str:
+    """ "Putting something on something": a template without its brackets."""
+    return template.replace("[", "").replace("]", "")
 
 
 def _labelled(path: Path, numbers: dict[str, int]) -> list[tuple[str, int]]:
@@ -113,7 +118,7 @@ def _labelled(path: Path, numbers: dict[str, int]) -> list[tuple[str, int]]:
             raise ValueError(
                 f"{path}: expected an object with 'id' and 'template' as entry {i}, found {entry!r}"
             )
-        template = template.replace("[", "").replace("]", "")
+        template = _plain(template)
         if template not in numbers:
             raise ValueError(
                 f"{path}: the template {template!r} of video {entry['id']} is not in "

@@ -30,6 +30,10 @@ _PARTIAL = (
 )
 
 
+class NothingFits(CheckpointError):
+    """The checkpoint is of another network altogether."""
+
+
 @dataclass
 class LoadReport:
     """What became of each entry of a checkpoint and of each tensor of the network."""
@@ -102,8 +106,9 @@ def load_weights(
             the error may name them.
 
     Raises:
-        CheckpointError: not everything fits and ``allow_partial`` is off, or nothing fits, or
-            there are values that are no weights.
+        NothingFits: no tensor fits, or with ``allow_partial`` none but vectors and counters.
+        CheckpointError: not everything fits and ``allow_partial`` is off, or there are values
+            that are no weights.
     """
     translated = public_state(state, source=source, clear_patterns=clear_patterns)
     own = model.state_dict()
@@ -113,8 +118,10 @@ def load_weights(
     report.unused = [name for name in named if name not in own]
     grid = getattr(model, "grid", None)  # of patches, in transformers
     fitting = _fit(named, own, report, inflation=inflation, grid=grid, saved=saved_grid)
-    if not fitting:
-        raise CheckpointError(_nothing_fits(source, list(own), list(state)))
+    # Vectors of norms and counters have the shapes of those of any other network.
+    kernels = any(value.ndim > 1 for value in fitting.values())
+    if not fitting or (allow_partial and not kernels and any(v.ndim > 1 for v in own.values())):
+        raise NothingFits(_nothing_fits(source, list(own), list(state), others=len(fitting)))
     if not report.complete and not allow_partial:
         advice = _STRICT if not adjustable else _PARTIAL
         if adjustable and not inflation:
@@ -271,11 +278,12 @@ def _inflation_hint(named: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> s
     )
 
 
-def _nothing_fits(source: str, own: list[str], given: list[str]) -> str:
+def _nothing_fits(source: str, own: list[str], given: list[str], *, others: int) -> str:
     example = own[0]
     near = difflib.get_close_matches(example, given, n=1, cutoff=0.0)
+    but = f" but {others} vectors and counters" if others else ""
     return (
-        f"{source}: no tensor of the checkpoint fits the network. The network begins with "
+        f"{source}: no tensor of the checkpoint fits the network{but}. The network begins with "
         f"{example!r}; the nearest name in the file is {near[0] if near else None!r}. Check "
         "MODEL.ARCH and RESNET.DEPTH, or remove a prefix with TRAIN.CHECKPOINT_CLEAR_NAME_PATTERN"
     )

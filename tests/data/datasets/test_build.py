@@ -169,8 +169,8 @@ def test_names_of_data_sets(configure: Configure) -> None:
     assert len(build_dataset(configure(TRAIN__DATASET="ptvkinetics"), "train")) == 12
     with pytest.raises(ValueError, match=r"'charades', whose videos .* set DATA.MULTI_LABEL True"):
         build_dataset(configure(TRAIN__DATASET="charades"), "val")
-    with pytest.raises(ValueError, match=r"MULTI_LABEL is True, but TEST.DATASET is 'kinetics'"):
-        build_dataset(configure(DATA__MULTI_LABEL=True), "test")
+    with pytest.raises(ValueError, match=r"MULTI_LABEL is True, but TEST.DATASET is 'folder'"):
+        build_dataset(configure(DATA__MULTI_LABEL=True, TEST__DATASET="folder"), "test")
     unknown = configure()
     unknown.defrost()
     unknown.TEST.DATASET = "kinetcs"  # past the check of the config

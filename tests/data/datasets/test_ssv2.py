@@ -88,6 +88,12 @@ def test_videos_where_there_is_no_frame_list(
     assert read_ssv2(folder, "val", prefix="/v")[3].path == "/v/13.webm"
 
 
+def test_brackets_in_the_names_of_classes_make_no_difference(folder: Path) -> None:
+    path = folder / "something-something-v2-labels.json"
+    path.write_text(json.dumps({text: str(i) for i, text in enumerate(TEMPLATES)}))
+    assert [read_ssv2(folder, "val")[row].label for row in range(3)] == [0, 1, 2]
+
+
 def test_names_of_the_classes(cfg: Any, folder: Path) -> None:
     assert class_names_from_cfg(cfg)[1] == "Pushing something"
     (folder / "something-something-v2-labels.json").unlink()

@@ -66,6 +66,14 @@ def test_nothing_that_fits_is_an_error_even_in_part() -> None:
         load_weights(net(), {"a.b": torch.zeros(1)}, source="a.pyth", allow_partial=True)
 
 
+def test_vectors_of_norms_alone_are_nothing_that_fits() -> None:
+    """They have the shapes of those of any other network, and half a network would be claimed."""
+    own = nn.Sequential(nn.Conv3d(3, 4, 1), nn.BatchNorm3d(4))
+    other = nn.Sequential(nn.Conv3d(5, 4, 1), nn.BatchNorm3d(4)).state_dict()
+    with pytest.raises(CheckpointError, match=r"fits the network but 6 vectors and counters\. The"):
+        load_weights(own, other, source="a.pyth", allow_partial=True)
+
+
 def test_clear_patterns_are_removed_from_names() -> None:
     state = {f"backbone.{name}": value for name, value in net().state_dict().items()}
     assert load_weights(net(), state, source="a.pyth", clear_patterns=["backbone."]).exact
