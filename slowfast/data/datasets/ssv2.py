@@ -103,7 +103,7 @@ def read_label_numbers(path: Path, *, num_classes: int | None = None) -> dict[st
 
 
 def _plain(template: str) -> str:
-    """ "Putting something on something": a template without its brackets."""
+    """A template without its brackets, as labels have it."""
     return template.replace("[", "").replace("]", "")
 
 
