@@ -258,7 +258,7 @@ def _precise_bn(trainer: Trainer, cfg: Any, stop: StopSignal, *, epoch: int) -> 
             precise_bn(
                 net,
                 StoppableLoader(trainer.loader, vote),
-                trainer.task.inputs,
+                trainer.task.predict,
                 augment=trainer.augment,
                 epoch=epoch,
                 num_batches=cfg.BN.NUM_BATCHES_PRECISE,
