@@ -26,6 +26,7 @@ RECIPES = {
     "labels": "SLOWFAST_TINY.yaml",
     "boxes": "SLOWFAST_TINY_DETECTION.yaml",
 }
+TASKS = ["boxes", *(pytest.param(each, marks=pytest.mark.slow) for each in list(RECIPES)[:2])]
 EVERYTHING = {
     "BN.USE_PRECISE_STATS": True,
     "BN.NUM_BATCHES_PRECISE": 2,
@@ -75,7 +76,7 @@ def figures(cfg: Any) -> list[tuple[Any, ...]]:
     return [tuple(record.get(key) for key in FIGURES) for record in map(simplejson.loads, lines)]
 
 
-@pytest.mark.parametrize("task", RECIPES)
+@pytest.mark.parametrize("task", TASKS)
 def test_a_run_that_is_stopped_goes_on_as_if_it_was_not(
     configure: Configure, task: str, tmp_path: Path
 ) -> None:
@@ -95,3 +96,30 @@ def test_a_run_that_is_stopped_goes_on_as_if_it_was_not(
     assert repeated_steps(plan.folder) == 0
     assert figures(cfg) == expected
     assert expected[-1][0] == "val_epoch"
+
+
+class Unheard(Guard):
+    """Lets every step count without reading what was agreed on, as on a GPU."""
+
+    def update(self, optimizer: Any, scaler: Any, norm: torch.Tensor) -> None:
+        optimizer.step()
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_step_reads_nothing_from_the_device(
+    configure: Configure, task: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the meta device, whose numbers nobody can read, in parts."""
+    cfg, device = configure(task, "run", TRAIN__GRAD_ACCUM_STEPS=3), torch.device("meta")
+    monkeypatch.setattr(torch, "autocast", lambda *args, **settings: nullcontext())
+    net, job = build_network(cfg, device), build_task(cfg)
+    stepper = build_stepper(net, net.train(), job, cfg, device)
+    stepper.scaler = torch.amp.GradScaler("cpu", enabled=False)
+    stepper.guard = Unheard()
+    batch = next(iter(build_loader(cfg, "train"))).to(device, non_blocking=True)
+    if task == "boxes":
+        assert len(batch.boxes) > len(batch), "parts of different size"
+    out = stepper(batch, lr=0.1, seed=0)
+    assert all(value.device == device for value in out.values())
+    with pytest.raises((RuntimeError, NotImplementedError)):
+        out["loss"].item()
