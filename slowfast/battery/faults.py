@@ -171,7 +171,7 @@ class FaultyLoss:
 
 
 class FaultyTask:
-    """A task whose predictions and inputs, outside of training steps, meet faults."""
+    """A task whose predictions, which training steps do without, meet faults."""
 
     def __init__(
         self, trainer: Trainer, task: Any, folder: Path, faults: list[tuple[int, Fault]]
@@ -182,12 +182,8 @@ class FaultyTask:
         return getattr(self.task, name)
 
     def predict(self, model: nn.Module, batch: Batch) -> Tensor:
-        self._meet("evaluate")
+        self._meet("precise_bn" if model.training else "evaluate")
         return self.task.predict(model, batch)
-
-    def inputs(self, clips: Tensor) -> Any:
-        self._meet("precise_bn")
-        return self.task.inputs(clips)
 
     def _meet(self, phase: str) -> None:
         for i, fault in self.faults:

@@ -138,6 +138,11 @@ class Batch:
     def __len__(self) -> int:
         return len(self.labels)
 
+    @property
+    def num_labelled(self) -> int:
+        """What a loss is a mean over: boxes, or clips where labels are of whole clips."""
+        return len(self) if self.boxes is None else len(self.boxes)
+
     @classmethod
     def of_views(cls, sample: Sample, start: int = 0, stop: int | None = None) -> Batch:
         """Views ``start`` to ``stop`` of one video, on the device of its frames.

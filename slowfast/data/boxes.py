@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
@@ -33,10 +33,13 @@ class Boxes:
 
     Attributes:
         corners: float32 (R, 4), x1 y1 x2 y2 in pixels of the cropped clip.
-        clip: int64 (R,), which clip of the sample or the batch each box is in.
+        clip: int64 (R,), which clip of the sample or the batch each box is in, in ascending order.
         labels: float32 (R, K), 1 for each class that a person has.
         given: float32 (R, 4), the corners as they were annotated, as shares of the whole frame.
         scores: float32 (R,), as in `GivenBoxes`.
+
+    ``clip``, ``given`` and ``scores`` stay on the CPU: which boxes a clip has is known there, and
+    nobody waits for a GPU to find out.
     """
 
     corners: Tensor
@@ -69,20 +72,22 @@ class Boxes:
 
     def rois(self) -> Tensor:
         """float32 (R, 5): number of the clip, x1, y1, x2, y2, as RoIAlign takes them."""
-        return torch.cat([self.clip[:, None].to(self.corners.dtype), self.corners], dim=1)
+        clip = self.clip[:, None].to(self.corners.dtype)
+        return torch.cat([clip.to(self.corners.device, non_blocking=True), self.corners], dim=1)
 
     def of_clips(self, start: int, stop: int) -> Boxes:
         """Those of clips ``start`` to ``stop``, whose numbers begin at 0 again."""
-        keep = (self.clip >= start) & (self.clip < stop)
-        part = {field.name: getattr(self, field.name)[keep] for field in fields(self)}
+        first, last = torch.searchsorted(self.clip, torch.tensor([start, stop])).tolist()
+        part = {field.name: getattr(self, field.name)[first:last] for field in fields(self)}
         return Boxes(**part | {"clip": part["clip"] - start})
 
     def to(self, device: torch.device | str, *, non_blocking: bool = False) -> Boxes:
-        moved = {
-            field.name: getattr(self, field.name).to(device, non_blocking=non_blocking)
-            for field in fields(self)
-        }
-        return Boxes(**moved)
+        """With what a network and its loss need on ``device``."""
+        return replace(
+            self,
+            corners=self.corners.to(device, non_blocking=non_blocking),
+            labels=self.labels.to(device, non_blocking=non_blocking),
+        )
 
     def pin_memory(self) -> Boxes:
         return Boxes(

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 import torch
 from torch import distributed, nn
 
 from slowfast import dist
+from slowfast.data.batch import Batch
 from slowfast.data.loader import TrainLoader
 from slowfast.data.transforms.augment_stage import AugmentStage
-from slowfast.data.transforms.device import InputStage
 from slowfast.engine.stop import StoppableLoader
 from slowfast.log import LOGGER
 
@@ -25,7 +25,7 @@ with warnings.catch_warnings():
 def precise_bn(
     model: nn.Module,
     loader: TrainLoader | StoppableLoader,
-    inputs: InputStage,
+    predict: Callable[[nn.Module, Batch], Any],
     *,
     augment: AugmentStage,
     epoch: int,
@@ -37,6 +37,9 @@ def precise_bn(
     The running averages of training lag behind the weights (Wu & Johnson, 2105.07576, Sec. 3).
     The clips are those of ``epoch`` (from 0), augmented as in training, so that the result can be
     reproduced. Each process goes through its own, and all end with the moments of all of them.
+
+    Args:
+        predict: what calls the model, as its task does.
     """
     layers = get_bn_modules(model.train())
     if not layers:
@@ -49,16 +52,15 @@ def precise_bn(
 
     clips = 0
 
-    def pathways() -> Generator[list[torch.Tensor]]:
+    def augmented() -> Generator[Batch]:
         nonlocal clips
         for batch in loader:
-            if len(batch):
-                clips += len(batch)
-                yield inputs(augment(batch.to(device)).clips)
+            clips += len(batch)
+            yield augment(batch.to(device)) if len(batch) else batch
 
-    batches = pathways()
+    batches = augmented()
     try:
-        update_bn_stats(model, batches, count)
+        update_bn_stats(_Predicting(model, predict), batches, count)
     finally:
         batches.close()
     _join_processes(layers, clips)
@@ -66,6 +68,18 @@ def precise_bn(
         # Others hold these tensors, as those that are restored where a step is left out.
         layer.running_mean = mean.copy_(layer.running_mean)  # type: ignore[arg-type]
         layer.running_var = variance.copy_(layer.running_var)  # type: ignore[arg-type]
+
+
+class _Predicting(nn.Module):
+    """A model that takes batches; one in which nothing could be read changes no statistics."""
+
+    def __init__(self, model: nn.Module, predict: Callable[[nn.Module, Batch], Any]) -> None:
+        super().__init__()
+        self.model, self.predict = model, predict
+
+    def forward(self, batch: Batch) -> None:
+        if len(batch):
+            self.predict(self.model, batch)
 
 
 @torch.no_grad()

@@ -75,29 +75,38 @@ class Stepper:
         return out
 
     def _gradients(self, batch: Batch, tell: Callable[[Tensor], None]) -> dict[str, Tensor]:
-        """Leave the gradients of the whole batch in the parameters; return means over its clips.
+        """Leave the gradients of the step in the parameters; return means over this batch.
 
-        A loss is a mean over clips, so each part counts by how many it has.
+        A loss is a mean over clips or boxes (`Batch.num_labelled`), so each part counts by how
+        many it has of those of all ranks: gradients are those of one mean over the whole step,
+        whoever has which of them.
 
         Args:
             tell: hears the loss of the batch as soon as it is known, before the last pass back.
         """
-        device = batch.clips.device.type
+        device = batch.clips.device
+        sums = dist.begin_sum(torch.full((), float(batch.num_labelled), device=device))
         means: dict[str, Tensor] = {}
         parts = batch.parts(self.parts)
-        shares = [len(part) / len(batch) for part in parts]
+        counts = [part.num_labelled for part in parts]
         # Clips that were left out (DATA.ON_BAD_SAMPLE skip) may leave fewer here than passes.
         idle = self.parts - len(parts) if dist.world_size() > 1 else 0
-        parts, shares = [parts[0]] * idle + parts, [0.0] * idle + shares
-        for i, (part, share) in enumerate(zip(parts, shares, strict=True)):
+        parts, counts = [parts[0]] * idle + parts, [0] * idle + counts
+        for i, (part, count) in enumerate(zip(parts, counts, strict=True)):
             last = i + 1 == len(parts)
             with nullcontext() if last else self.without_exchange():
-                with torch.autocast(device, self.amp_dtype, enabled=self.amp_dtype is not None):
+                with torch.autocast(
+                    device.type, self.amp_dtype, enabled=self.amp_dtype is not None
+                ):
                     out = self.loss_fn(self.model, part)
                 for name, value in out.items():
-                    term = value.detach() * share
+                    term = value.detach() * (count / max(batch.num_labelled, 1))
                     means[name] = means[name] + term if name in means else term
                 if last:
                     tell(means["loss"])
+                if not i:
+                    every = sums().clamp(min=1)
+                # Gradients are averaged over ranks, which undoes the factor.
+                share = count * dist.world_size() / every
                 self.scaler.scale(out["loss"] * share).backward()
         return means

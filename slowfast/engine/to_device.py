@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from slowfast.data.batch import Batch, Sample
+from slowfast.data.boxes import Boxes
 
 
 class ToDevice:
@@ -40,9 +41,18 @@ class ToDevice:
             moved = item.to(self.device, non_blocking=True)
         current = torch.cuda.current_stream(self.device)
         current.wait_stream(side)
-        for field in fields(moved):
-            value = getattr(moved, field.name)
-            if isinstance(value, Tensor) and value.is_cuda:
+        for value in tensors_of(moved):
+            if value.is_cuda:
                 # Its memory belongs to the side stream, which must not reuse it too early.
                 value.record_stream(current)
         return moved
+
+
+def tensors_of(item: Batch | Sample | Boxes) -> Iterator[Tensor]:
+    """All that it holds, those of its boxes too."""
+    for field in fields(item):
+        value = getattr(item, field.name)
+        if isinstance(value, Tensor):
+            yield value
+        elif isinstance(value, Boxes):
+            yield from tensors_of(value)

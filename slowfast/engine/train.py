@@ -216,8 +216,8 @@ def _step(trainer: Trainer, cfg: Any, batch: Any, lr: float, *, epoch: int, inde
     batch = trainer.augment(batch.to(trainer.device, non_blocking=True))
     seed = seed_from_key(cfg.RNG_SEED, "step", epoch, index, dist.rank())
     out = trainer.stepper(batch, lr, seed=seed)
-    trainer.window_means.update(out, len(batch))
-    trainer.epoch_means.update(out, len(batch))
+    trainer.window_means.update(out, batch.num_labelled)
+    trainer.epoch_means.update(out, batch.num_labelled)
 
 
 def _settle(trainer: Trainer, cfg: Any, journal: Journal) -> None:
@@ -258,7 +258,7 @@ def _precise_bn(trainer: Trainer, cfg: Any, stop: StopSignal, *, epoch: int) -> 
             precise_bn(
                 net,
                 StoppableLoader(trainer.loader, vote),
-                trainer.task.inputs,
+                trainer.task.predict,
                 augment=trainer.augment,
                 epoch=epoch,
                 num_batches=cfg.BN.NUM_BATCHES_PRECISE,

@@ -49,7 +49,10 @@ class Task(Protocol):
         ...
 
     def predict(self, model: nn.Module, batch: Batch) -> Tensor:
-        """Scores of clips (N, num_classes) or boxes (R, num_classes), float32, in eval mode."""
+        """Scores of clips (N, num_classes) or boxes (R, num_classes), float32.
+
+        Precise BN calls it with a network in training mode, for its statistics.
+        """
         ...
 
     def evaluator(self, records: Records) -> Evaluator:

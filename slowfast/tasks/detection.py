@@ -66,8 +66,8 @@ class FrameMeanPrecision:
 
     def update(self, scores: Tensor, batch: Batch) -> None:
         assert batch.boxes is not None
-        self._rows.append(batch.videos.cpu()[batch.boxes.clip.cpu()])
-        self._corners.append(batch.boxes.given.cpu())
+        self._rows.append(batch.videos.cpu()[batch.boxes.clip])
+        self._corners.append(batch.boxes.given)
         self._scores.append(scores.cpu())
 
     def miss(self, rows: Sequence[int]) -> None:

@@ -48,6 +48,23 @@ def test_boxes_of_some_clips() -> None:
     assert len(joined.of_clips(1, 2)) == 0
 
 
+def test_what_a_network_needs_moves_and_the_rest_stays() -> None:
+    """Nobody asks a GPU which boxes a clip has."""
+    moved = Boxes.join([(boxes(1), 1), (boxes(2), 1)]).to("meta")
+    kinds = {name: value.device.type for name, value in vars(moved).items()}
+    assert kinds == {
+        "corners": "meta", "clip": "cpu", "labels": "meta", "given": "cpu", "scores": "cpu"
+    }  # fmt: skip
+    assert moved.rois().device.type == "meta"
+    assert moved.of_clips(1, 2).corners.shape == (2, 4)
+
+
+def test_what_a_loss_is_a_mean_over() -> None:
+    assert collate([sample(2, 0), sample(0, 1), sample(1, 2)]).num_labelled == 3
+    clips = [Sample(**{**vars(sample(1, i)), "boxes": None}) for i in range(2)]
+    assert collate(clips).num_labelled == 2
+
+
 def test_batches_without_boxes_have_none() -> None:
     plain = sample(1, 0)
     batch = Batch.of_views(Sample(**{**vars(plain), "boxes": None}))

@@ -40,7 +40,7 @@ def statistics(clips: torch.Tensor, sizes: list[int]) -> tuple[torch.Tensor, tor
     norm = nn.BatchNorm3d(3)
     loader, device = Loader(clips, sizes), torch.device("cpu")
     stage = {"augment": AugmentStage(), "epoch": 0, "num_batches": len(sizes), "device": device}
-    precise_bn(norm, loader, lambda clips: clips, **stage)
+    precise_bn(norm, loader, lambda model, batch: model(batch.clips), **stage)
     return norm.running_mean, norm.running_var
 
 
@@ -54,6 +54,12 @@ def test_moments_are_those_of_all_clips_together() -> None:
     mean, variance = statistics(clips, [5, 5, 2])
     torch.testing.assert_close(mean, clips.mean((0, 2, 3, 4)))
     torch.testing.assert_close(variance, clips.var((0, 2, 3, 4), correction=0))
+
+
+def test_a_batch_that_could_not_be_read_is_passed_over() -> None:
+    clips = all_clips()
+    mean, _ = statistics(clips, [8, 0, 4])
+    torch.testing.assert_close(mean, clips.mean((0, 2, 3, 4)))
 
 
 # The second process has fewer clips, as when some cannot be read.

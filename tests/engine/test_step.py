@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from slowfast import dist
 from slowfast.config import get_cfg, with_values
 from slowfast.data.batch import Batch
+from slowfast.data.boxes import Boxes
 from slowfast.engine.ema import Ema
 from slowfast.engine.guard import Guard, NonFinite
 from slowfast.engine.optim import optimizer_from_cfg
@@ -116,11 +118,65 @@ def test_parts_of_a_step_add_up_to_it() -> None:
         torch.testing.assert_close(other, found[0], rtol=1e-6, atol=1e-7)
 
 
+def boxes_of(counts: Sequence[int], rows: Tensor) -> Batch:
+    """Clips with so many boxes each, whose corners are rows of numbers."""
+    none = torch.zeros(len(rows))
+    clip = torch.arange(len(counts)).repeat_interleave(torch.tensor(counts))
+    boxes = Boxes(rows, clip, rows, rows, none)
+    plain = torch.zeros(len(counts), 1)
+    numbers = torch.arange(len(counts))
+    return Batch(plain, numbers, numbers, numbers, [""] * len(counts), boxes=boxes)
+
+
+@pytest.mark.parametrize("parts", [1, 2, 3])
+@pytest.mark.parametrize("ranks", [[(3, 1, 0, 2)], [(3, 1), (0, 2)], [(3,), (1, 0), (2,)]])
+def test_a_loss_is_a_mean_over_the_boxes_of_all_ranks_and_parts(
+    monkeypatch: pytest.MonkeyPatch, ranks: list[tuple[int, ...]], parts: int
+) -> None:
+    rows = torch.randn(6, 4, generator=torch.Generator().manual_seed(0))
+
+    def loss(model: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        assert batch.boxes is not None
+        found = model(batch.boxes.corners).square()
+        return {"loss": found.mean() if len(found) else found.sum()}
+
+    monkeypatch.setattr(dist, "world_size", lambda: len(ranks))
+    monkeypatch.setattr(dist, "begin_sum", lambda mine: lambda: mine if mine.ndim else mine * 0 + 6)
+    gradients, means, first = [], 0.0, 0
+    for counts in ranks:
+        own = sum(counts)
+        stepper = make_stepper(parts=parts)
+        torch.manual_seed(0)
+        stepper.model, stepper.loss_fn = nn.Linear(4, 1), loss
+        stepper.optimizer = torch.optim.SGD(stepper.model.parameters(), lr=0.0)
+        out = stepper(boxes_of(counts, rows[first : first + own]), lr=0.0, seed=0)
+        gradients.append(stepper.model.weight.grad)
+        means += out["loss"].item() * own / 6
+        first += own
+    torch.manual_seed(0)
+    whole = nn.Linear(4, 1)
+    expected = whole(rows).square().mean()
+    expected.backward()
+    torch.testing.assert_close(torch.stack(gradients).mean(0), whole.weight.grad)
+    assert means == pytest.approx(expected.item())
+
+
+def test_a_step_without_boxes_anywhere_changes_nothing() -> None:
+    stepper = make_stepper(parts=2)
+    stepper.loss_fn = lambda model, batch: {"loss": model(batch.boxes.corners).sum()}
+    stepper.model = nn.Linear(4, 1)
+    stepper.optimizer = torch.optim.SGD(stepper.model.parameters(), lr=1.0)
+    before = stepper.model.weight.detach().clone()
+    out = stepper(boxes_of([0, 0], torch.zeros(0, 4)), lr=1.0, seed=0)
+    assert out["loss"] == out["grad_norm"] == 0
+    assert torch.equal(stepper.model.weight, before)
+
+
 def test_all_processes_make_as_many_passes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of 2 clips where others have 4: synchronised statistics wait at each pass."""
-    monkeypatch.setattr(dist, "begin_sum", lambda values: lambda: values)
     found = []
-    for world, count in ((1, 2), (2, 4)):
+    for world, count in ((1, 2), (2, 4)):  # of clips, the other process has as many
+        monkeypatch.setattr(dist, "begin_sum", lambda mine, world=world: lambda: mine * world)
         monkeypatch.setattr(dist, "world_size", lambda world=world: world)
         stepper = make_stepper(parts=4)
         stepper.model[1] = nn.Identity()

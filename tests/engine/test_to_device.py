@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 
 from slowfast.data.batch import BadSample, Batch
-from slowfast.engine.to_device import ToDevice
+from slowfast.data.boxes import Boxes, GivenBoxes
+from slowfast.engine.to_device import ToDevice, tensors_of
 
 
 def batch(value: int) -> Batch:
@@ -34,6 +36,15 @@ def test_nothing_is_fetched_before_it_is_asked_for() -> None:
     assert next(batches).clips[0, 0, 0, 0, 0] == 1
     with pytest.raises(ValueError, match="second is broken"):
         next(batches)
+
+
+def test_tensors_of_a_batch_are_also_those_of_its_boxes() -> None:
+    given = GivenBoxes(torch.rand(2, 4), torch.zeros(2, 3), torch.ones(2))
+    boxes = Boxes.of_clip(torch.rand(2, 4), given)
+    item = replace(batch(1), boxes=boxes)
+    found = [id(each) for each in tensors_of(item)]
+    wanted = [item.clips, item.labels, item.videos, item.views, *vars(boxes).values()]
+    assert found == [id(each) for each in wanted]
 
 
 @pytest.mark.gpu
