@@ -115,11 +115,12 @@ class BoxJudge:
 
     def rows(self, sample: Sample, scores: Tensor) -> Iterator[Row]:
         assert sample.boxes is not None
-        first, views = int(self.begin[sample.video]), len(sample.views)
-        by_view = scores.view(views, -1, scores.shape[1])
+        first = int(self.begin[sample.video])
+        views = torch.cat([part.views for part in sample.by_size()])
+        by_view = scores.view(len(views), len(scores) // len(views), scores.shape[1])
         labels = sample.boxes.labels
         for i in range(by_view.shape[1]):
-            yield first + i, sample.views, by_view[:, i], labels[i]
+            yield first + i, views, by_view[:, i], labels[i]
 
     def expected(self, unread: Sequence[int]) -> int:
         return int(self.begin[-1]) - sum(_boxes_of(self.records, row) for row in unread)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from slowfast.data.batch import Batch, Sample
+from slowfast.data.boxes import Boxes
 
 
 class ToDevice:
@@ -40,9 +41,19 @@ class ToDevice:
             moved = item.to(self.device, non_blocking=True)
         current = torch.cuda.current_stream(self.device)
         current.wait_stream(side)
-        for field in fields(moved):
-            value = getattr(moved, field.name)
-            if isinstance(value, Tensor) and value.is_cuda:
+        for value in _tensors(moved):
+            if value.is_cuda:
                 # Its memory belongs to the side stream, which must not reuse it too early.
                 value.record_stream(current)
         return moved
+
+
+def _tensors(item: Batch | Sample | Boxes) -> Iterator[Tensor]:
+    """All that an item holds, also in its boxes and in its views of other sizes."""
+    for field in fields(item):
+        value = getattr(item, field.name)
+        for each in value if field.name == "other_sizes" else (value,):
+            if isinstance(each, Sample | Boxes):
+                yield from _tensors(each)
+            elif isinstance(each, Tensor):
+                yield each
