@@ -19,7 +19,7 @@ from slowfast.data.record import Records
 from slowfast.engine.results import named, summarise, write_predictions
 from slowfast.eval.frame_map import frame_map
 from slowfast.tasks.base import Task
-from slowfast.tasks.detection import Detection, box_rows_of
+from slowfast.tasks.detection import Detection, box_rows_of, video_names
 
 Row = tuple[int, Tensor, Tensor, int | Tensor]  # number, views, scores of views (v, K), label
 
@@ -110,6 +110,7 @@ class BoxJudge:
 
     def __init__(self, records: Records, task: Detection) -> None:
         self.records, self.task = records, task
+        task.truth().check_names(video_names(records))  # before hours of testing
         counts = [_boxes_of(records, row) for row in range(len(records))]
         self.begin = torch.tensor([0, *accumulate(counts)])  # boxes before each keyframe
 
