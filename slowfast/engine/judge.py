@@ -132,6 +132,7 @@ class BoxJudge:
         keyframes, corners = self._places(tested.rows)
         curves = truth.curves(
             box_rows_of(self.records, keyframes, corners, tested.scores),
+            takes=self.task.tested,
             left_out=[key for key in unread if key],
         )
         names = named(tested.class_names, self.task.num_classes)

@@ -29,6 +29,7 @@ class Detection:
         num_classes: K.
         truth: gives the annotated keyframes of validation and test.
         validated: which of their seconds are validated on while training.
+        tested: which of them count in a test.
     """
 
     inputs: InputStage
@@ -36,6 +37,7 @@ class Detection:
     num_classes: int
     truth: Callable[[], FrameTruth]
     validated: Callable[[float], bool]
+    tested: Callable[[float], bool] = lambda second: True
 
     def loss(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
         scores = self.predict(model, batch)

@@ -65,6 +65,20 @@ def test_a_recipe_trains_and_boxes_are_tested_in_all_views(
     torch.testing.assert_close(found, means, rtol=0, atol=1e-5)
 
 
+def test_seconds_that_are_not_tested_are_not_missed(
+    small_ava: Callable[[Path], list[str]], tmp_path: Path
+) -> None:
+    """With AVA.VALID_SECONDS a part of the list of annotations is evaluated."""
+    overrides = [*small_ava(tmp_path), "TEST.CHECKPOINT_FILE_PATH", str(tmp_path / "net.pyth")]
+    cfg = load_cfg(SLOW, [*overrides, "AVA.VALID_SECONDS", "[904, 904]"])
+    torch.save({"model_state": build_network(cfg, CPU).state_dict()}, tmp_path / "net.pyth")
+    results = run_test(cfg)
+    assert results["num_keyframes"] == 2
+    # At 904 the first video has a person with action 12, the second one two: 11 and 17, and 12.
+    boxes = {each["name"]: each["boxes"] for each in results["per_class"]}
+    assert (boxes["action 12"], boxes["action 3"], boxes["action 17"]) == (2, 0, 1)
+
+
 def test_a_keyframe_without_frames_is_left_out_with_all_its_views(
     small_ava: Callable[[Path], list[str]], ava_files: Path, tmp_path: Path
 ) -> None:
