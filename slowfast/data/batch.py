@@ -41,6 +41,8 @@ class Sample:
         masks: bool (V, t, h, w), the hidden patches of each view, if masks are drawn.
         boxes: persons in the clips; None where a clip has labels as a whole.
         cost: seconds that reading it took, and those within them when it needed a core.
+        mirrored: numbers of the views that are mirrored left to right when they are cut.
+        other_sizes: more views of the same video, whose frames were scaled to other sizes.
     """
 
     frames: Tensor | YuvFrames
@@ -56,18 +58,28 @@ class Sample:
     masks: Tensor | None = None
     boxes: Boxes | None = None
     cost: tuple[float, float] = (0.0, 0.0)
+    mirrored: frozenset[int] = frozenset()
+    other_sizes: tuple[Sample, ...] = ()
+
+    def by_size(self) -> tuple[Sample, ...]:
+        """All views, in samples whose views have one size each."""
+        return replace(self, other_sizes=()), *self.other_sizes
 
     def clips(self, start: int = 0, stop: int | None = None) -> Tensor:
         """Views ``start`` to ``stop`` as uint8 (v, T, size, size, C), on the device of frames."""
         assert isinstance(self.frames, Tensor), "frames are YUV until `to` moves them"
         frames, places = self.frames, self.offsets[start:stop].tolist()
+        mirrored = [start + i in self.mirrored for i in range(len(places))]
         indices = self.index[start:stop].to(frames.device)
         windows = [frames[:, y : y + self.size, x : x + self.size] for y, x in places]
-        if len(windows) == 1 and frames.dtype == torch.uint8 and _is_all(indices[0], len(frames)):
+        bytes_of_one = len(windows) == 1 and frames.dtype == torch.uint8 and not any(mirrored)
+        if bytes_of_one and _is_all(indices[0], len(frames)):
             return windows[0][None]  # a random clip: nothing to copy, and nobody writes to bytes
         out = frames.new_empty((*indices.shape, *windows[0].shape[1:]))
-        for window, index, clip in zip(windows, indices, out, strict=True):
+        for window, index, clip, mirror in zip(windows, indices, out, mirrored, strict=True):
             torch.index_select(window, 0, index, out=clip)
+            if mirror:
+                clip.copy_(clip.flip(2))
         return out
 
     def to(self, device: torch.device | str, *, non_blocking: bool = False) -> Sample:
@@ -76,10 +88,18 @@ class Sample:
             self,
             frames=as_rgb(self.frames.to(device, non_blocking=non_blocking)),
             index=self.index.to(device, non_blocking=non_blocking),
+            other_sizes=tuple(
+                each.to(device, non_blocking=non_blocking) for each in self.other_sizes
+            ),
         )
 
     def pin_memory(self) -> Sample:
-        return replace(self, frames=self.frames.pin_memory(), index=self.index.pin_memory())
+        return replace(
+            self,
+            frames=self.frames.pin_memory(),
+            index=self.index.pin_memory(),
+            other_sizes=tuple(each.pin_memory() for each in self.other_sizes),
+        )
 
 
 def as_rgb(frames: Tensor | YuvFrames) -> Tensor:
@@ -147,8 +167,10 @@ class Batch:
     def of_views(cls, sample: Sample, start: int = 0, stop: int | None = None) -> Batch:
         """Views ``start`` to ``stop`` of one video, on the device of its frames.
 
-        Views of YUV are those of training, which are cropped already.
+        Clips of a batch have one size: what has several is taken `by_size`. Views of YUV are those
+        of training, which are cropped already.
         """
+        assert not sample.other_sizes, "views of other sizes would be lost"
         waiting = sample.frames if isinstance(sample.frames, YuvFrames) else None
         index = sample.index[start:stop]
         clips = sample.clips(start, stop) if waiting is None else no_clips()

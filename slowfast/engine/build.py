@@ -193,6 +193,7 @@ def _detection_from_cfg(cfg: Any) -> Detection:
         num_classes=cfg.MODEL.NUM_CLASSES,
         truth=cache(partial(truth_from_cfg, cfg)),
         validated=clock_from_cfg(cfg, "val").takes,
+        tested=clock_from_cfg(cfg, "test").takes,
     )
 
 

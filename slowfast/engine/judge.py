@@ -19,7 +19,7 @@ from slowfast.data.record import Records
 from slowfast.engine.results import named, summarise, write_predictions
 from slowfast.eval.frame_map import frame_map
 from slowfast.tasks.base import Task
-from slowfast.tasks.detection import Detection, box_rows_of
+from slowfast.tasks.detection import Detection, box_rows_of, video_names
 
 Row = tuple[int, Tensor, Tensor, int | Tensor]  # number, views, scores of views (v, K), label
 
@@ -110,16 +110,18 @@ class BoxJudge:
 
     def __init__(self, records: Records, task: Detection) -> None:
         self.records, self.task = records, task
+        task.truth().check_names(video_names(records))  # before hours of testing
         counts = [_boxes_of(records, row) for row in range(len(records))]
         self.begin = torch.tensor([0, *accumulate(counts)])  # boxes before each keyframe
 
     def rows(self, sample: Sample, scores: Tensor) -> Iterator[Row]:
         assert sample.boxes is not None
-        first, views = int(self.begin[sample.video]), len(sample.views)
-        by_view = scores.view(views, -1, scores.shape[1])
+        first = int(self.begin[sample.video])
+        views = torch.cat([part.views for part in sample.by_size()])
+        by_view = scores.view(len(views), len(scores) // len(views), scores.shape[1])
         labels = sample.boxes.labels
         for i in range(by_view.shape[1]):
-            yield first + i, sample.views, by_view[:, i], labels[i]
+            yield first + i, views, by_view[:, i], labels[i]
 
     def expected(self, unread: Sequence[int]) -> int:
         return int(self.begin[-1]) - sum(_boxes_of(self.records, row) for row in unread)
@@ -130,6 +132,7 @@ class BoxJudge:
         keyframes, corners = self._places(tested.rows)
         curves = truth.curves(
             box_rows_of(self.records, keyframes, corners, tested.scores),
+            takes=self.task.tested,
             left_out=[key for key in unread if key],
         )
         names = named(tested.class_names, self.task.num_classes)

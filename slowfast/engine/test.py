@@ -101,16 +101,17 @@ def score_views(
     chunk: int,
     amp_dtype: torch.dtype | None = None,
 ) -> Tensor:
-    """Scores of every view of a video, float32 (V, num_classes), on the CPU.
+    """Scores of every view of a video, float32 (V, num_classes), on the CPU; size by size.
 
     The frames go to the device once, as uint8; views are cut there, ``chunk`` at a time.
     """
     sample = sample.to(device, non_blocking=True)
     scores = []
-    for start in range(0, len(sample.views), chunk):
-        batch = Batch.of_views(sample, start, min(start + chunk, len(sample.views)))
-        with torch.autocast(device.type, amp_dtype, enabled=amp_dtype is not None):
-            scores.append(task.predict(model, batch))
+    for part in sample.by_size():
+        for start in range(0, len(part.views), chunk):
+            batch = Batch.of_views(part, start, min(start + chunk, len(part.views)))
+            with torch.autocast(device.type, amp_dtype, enabled=amp_dtype is not None):
+                scores.append(task.predict(model, batch))
     return torch.cat(scores).float().cpu()
 
 

@@ -49,10 +49,11 @@ class ToDevice:
 
 
 def tensors_of(item: Batch | Sample | Boxes) -> Iterator[Tensor]:
-    """All that it holds, those of its boxes too."""
+    """All that it holds, those of its boxes and of its views of other sizes too."""
     for field in fields(item):
         value = getattr(item, field.name)
-        if isinstance(value, Tensor):
-            yield value
-        elif isinstance(value, Boxes):
-            yield from tensors_of(value)
+        for each in value if field.name == "other_sizes" else (value,):
+            if isinstance(each, Sample | Boxes):
+                yield from tensors_of(each)
+            elif isinstance(each, Tensor):
+                yield each

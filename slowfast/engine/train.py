@@ -93,7 +93,9 @@ def _begin(
         return trainer, False
     record_data(cfg, {"train": trainer.loader.dataset.records})
     if trainer.val_loader is not None:
-        record_data(cfg, {"val": trainer.val_loader.dataset.records})
+        records = trainer.val_loader.dataset.records
+        record_data(cfg, {"val": records})
+        trainer.task.evaluator(records)  # what it lacks is told before an epoch is trained
     if cfg.LOG_MODEL_INFO and dist.is_main():
         log_model_info(trainer.net, cfg)
     return trainer, _take_up(trainer, phase.cfg, journal, bad)

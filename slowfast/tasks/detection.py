@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,6 +29,7 @@ class Detection:
         num_classes: K.
         truth: gives the annotated keyframes of validation and test.
         validated: which of their seconds are validated on while training.
+        tested: which of them count in a test.
     """
 
     inputs: InputStage
@@ -36,6 +37,7 @@ class Detection:
     num_classes: int
     truth: Callable[[], FrameTruth]
     validated: Callable[[float], bool]
+    tested: Callable[[float], bool] = lambda second: True
 
     def loss(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
         scores = self.predict(model, batch)
@@ -59,6 +61,7 @@ class FrameMeanPrecision:
 
     def __init__(self, task: Detection, records: Records) -> None:
         self.task, self.records = task, records
+        task.truth().check_names(video_names(records))  # before anything is computed
         self._rows = [torch.empty(0, dtype=torch.int64)]
         self._corners = [torch.empty(0, 4)]
         self._scores = [torch.empty(0, task.num_classes)]
@@ -97,6 +100,14 @@ class FrameMeanPrecision:
             found, takes=self.task.validated, left_out=[key for key in missed if key]
         )
         return {"map": 100 * frame_map(curves)}
+
+
+def video_names(records: Records) -> Iterator[str]:
+    """The video of each keyframe."""
+    for row in range(len(records)):
+        key = records[row].keyframe_key
+        assert key is not None, "keyframes have a video and a second"
+        yield key[0]
 
 
 def box_rows_of(records: Records, rows: Tensor, corners: Tensor, scores: Tensor) -> BoxRows:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ def truth_from_cfg(cfg: Any) -> FrameTruth:
     if cfg.AVA.EXCLUSION_FILE:
         excluded = read_exclusions(folder / cfg.AVA.EXCLUSION_FILE)
     rows = read_box_rows(folder / cfg.AVA.GROUNDTRUTH_FILE, detected=False)
+    _check_rows(rows, cfg.AVA.GROUNDTRUTH_FILE, cfg.MODEL.NUM_CLASSES)
     names = read_label_map(folder / cfg.AVA.LABEL_MAP_FILE)
     if above := sorted(number for number in names if number > cfg.MODEL.NUM_CLASSES):
         raise ValueError(
@@ -30,6 +31,24 @@ def truth_from_cfg(cfg: Any) -> FrameTruth:
             f"MODEL.NUM_CLASSES ({cfg.MODEL.NUM_CLASSES}), found {above[0]} ({names[above[0]]!r})"
         )
     return FrameTruth(rows, names, frozenset(excluded))
+
+
+def _check_rows(rows: BoxRows, shown: str, num_classes: int) -> None:
+    """Raise for what would count as boxes that were never found."""
+    where = f"AVA.GROUNDTRUTH_FILE {shown}"
+    if len(rows) and rows.label.max() > num_classes:
+        raise ValueError(
+            f"{where}: expected actions from 1 to MODEL.NUM_CLASSES ({num_classes}), found "
+            f"{rows.label.max()}; correct one of them"
+        )
+    # As in lists of training: annotators reach a little over the edge.
+    beyond = np.flatnonzero((np.abs(rows.corners - 0.5) > 1).any(1))
+    if len(beyond):
+        corners = ",".join(f"{value:g}" for value in rows.corners[beyond[0]])
+        raise ValueError(
+            f"{where}: expected x1,y1,x2,y2 as shares of the frame from 0 to 1, found {corners!r}; "
+            "divide pixels by the frame's width and height"
+        )
 
 
 @dataclass(frozen=True)
@@ -45,6 +64,20 @@ class FrameTruth:
     rows: BoxRows
     names: Mapping[int, str]
     excluded: frozenset[Keyframe] = frozenset()
+
+    def check_names(self, videos: Iterable[str]) -> None:
+        """Raise if none of the videos is annotated: all that is found there would be wrong."""
+        annotated, first = set(self.rows.names), ""
+        for name in videos:
+            if name in annotated:
+                return
+            first = first or name
+        if first:
+            raise ValueError(
+                f"AVA.GROUNDTRUTH_FILE: expected annotations of videos such as {first!r}, which "
+                f"are evaluated, found {f'{min(annotated)!r}' if annotated else 'none'}; name the "
+                "list of that split, with videos called as in the lists of frames and boxes"
+            )
 
     def curves(
         self,

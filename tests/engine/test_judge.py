@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import simplejson
@@ -67,6 +69,16 @@ def test_several_labels_train_and_are_tested_by_their_precision(
     assert all(0 <= score <= 1 for score in first["scores"])
 
 
+class AnyTruth:
+    """A task that has annotations of every video."""
+
+    def truth(self) -> AnyTruth:
+        return self
+
+    def check_names(self, videos: Iterable[str]) -> None:
+        assert set(videos) == {"clip"}
+
+
 class Keyframes:
     """Keyframe n has n boxes."""
 
@@ -74,11 +86,12 @@ class Keyframes:
         return 4
 
     def __getitem__(self, row: int) -> Record:
-        return Record("", boxes=torch.empty(row))  # type: ignore[arg-type]
+        boxes: Any = torch.empty(row)
+        return Record("", boxes=boxes, keyframe_key=("clip", float(row)))
 
 
 def test_boxes_of_all_views_are_told_apart() -> None:
-    judge = BoxJudge(Keyframes(), task=None)  # type: ignore[arg-type]
+    judge = BoxJudge(Keyframes(), task=AnyTruth())  # type: ignore[arg-type]
     assert judge.expected([]) == 6
     assert judge.expected([2]) == 4
     labels = torch.tensor([[1.0], [0.0]]).repeat(3, 1)

@@ -9,9 +9,15 @@ from slowfast.config.schema import (
     at_least,
     between,
     empty_or,
+    is_whole,
     numbers,
     texts,
 )
+
+
+def _sizes(value: list[object]) -> bool:
+    return all(map(is_whole, value)) and len(set(map(str, value))) == len(value)
+
 
 NAMES = "a list of file names"
 TEXT_OR_NONE = (str, type(None))
@@ -73,7 +79,16 @@ AVA = Section(
             "numbers of the classes that are evaluated."),
         Key("FULL_TEST_ON_VAL", False, "Validate on all keyframes while training, not on every "
             "fourth."),
-        Key("TEST_FORCE_FLIP", False, "Mirror test clips."),
+        Key("TEST_FORCE_FLIP", False, "Mirror clips of validation and test."),
+        Key("TEST_FLIP", False, "Test each clip as it is and mirrored, and average the scores of a "
+            "box over both (whatever TEST_FORCE_FLIP says)."),
+        Key("TEST_SCALES", [], "Short sides, in pixels, at which frames are tested, averaging the "
+            "scores of a box over them; empty: DATA.TEST_CROP_SIZE only.", _sizes,
+            "a list of different whole numbers from 1"),
+        Key("TEST_CLIPS", 1, "Clips around each keyframe in the test, averaging the scores of a "
+            "box over them.", at_least(1), "at least 1"),
+        Key("TEST_CLIP_SHIFT", 0.25, "Seconds from the middle of one of these clips to that of the "
+            "next.", above(0), "above 0", kinds=(int, float)),
         Key("BGR", False, "Give frames as BGR."),
         Key("IMG_PROC_BACKEND", "cv2", "Library that resized frames in the public code.",
             choices=("cv2", "pytorch")),

@@ -172,10 +172,10 @@ def join_ava(
         "AVA.DETECTION_SCORE_THRESH"
     )
     if not kept:
+        cause = _why_none(videos, lists, clock, without)
         raise ValueError(
-            f"{videos.source}: expected keyframes with boxes, found none: {len(lists.keyframes)} "
-            f"annotated seconds, {len(without)} of their videos without frames; {left_out}. Check "
-            "these keys, and that both lists name videos alike"
+            f"{videos.source}: expected keyframes with boxes, found none: {cause} (seconds left "
+            f"out: {left_out})"
         )
     LOGGER.info("%s: %d keyframes; seconds left out: %s", videos.source, len(kept), left_out)
     first = min(kept, key=lambda each: each[1])
@@ -194,6 +194,35 @@ def join_ava(
         clock=clock,
         num_classes=num_classes,
     )
+
+
+def _why_none(
+    videos: FrameList | VideoFolder, lists: BoxLists, clock: Clock, without: set[str]
+) -> str:
+    """The first reason for which no keyframe is left, and what to change."""
+    named = {name for name, _ in lists.keyframes}
+    if not named and lists.unsure:
+        return (
+            f"all {lists.unsure} boxes have scores below {lists.score_threshold:g}; lower "
+            "AVA.DETECTION_SCORE_THRESH"
+        )
+    if not named:
+        return "the lists of boxes are empty or not named; check the lists of AVA"
+    if without == named:
+        return (
+            f"none of the {len(named)} video(s) that have boxes, the first {min(named)!r}, is "
+            f"among the {len(videos)} that have frames, the first {videos.names[0]!r}; both lists "
+            "must name videos alike"
+        )
+    seconds = sorted(second for name, second in lists.keyframes if name not in without)
+    if not any(map(clock.takes, seconds)):
+        rule = f" and multiples of {clock.every:g} (AVA.VAL_EVERY_SECONDS)" * (clock.every > 1)
+        return (
+            f"boxes are of seconds {seconds[0]:g} to {seconds[-1]:g}, but used are those of "
+            f"AVA.VALID_SECONDS {list(clock.valid_seconds)}{rule}; set it to the seconds of boxes, "
+            "[] for all"
+        )
+    return "seconds have no persons, or are in AVA.EXCLUSION_FILE; check the lists"
 
 
 def ava_from_cfg(cfg: Any, split: str) -> Ava:

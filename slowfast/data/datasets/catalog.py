@@ -184,7 +184,10 @@ def colours_from_cfg(cfg: Any) -> tuple[list[float], list[float], bool]:
 
 
 def num_test_views_from_cfg(cfg: Any) -> int:
-    """Views of one item of the test: a keyframe and a picture have one."""
-    if dataset_kind_from_cfg(cfg, "test").sampling in ("keyframes", "picture"):
+    """Views of one item of the test."""
+    sampling = dataset_kind_from_cfg(cfg, "test").sampling
+    if sampling == "picture":
         return 1
+    if sampling == "keyframes":
+        return max(len(cfg.AVA.TEST_SCALES), 1) * cfg.AVA.TEST_CLIPS * (1 + cfg.AVA.TEST_FLIP)
     return cfg.TEST.NUM_ENSEMBLE_VIEWS * cfg.TEST.NUM_SPATIAL_CROPS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -19,7 +20,7 @@ from slowfast.data.datasets.catalog import (
     random_sampler_from_cfg,
     uniform_sampler_from_cfg,
 )
-from slowfast.data.keyframes import KeyframeViews
+from slowfast.data.keyframes import AS_IT_IS, MIRRORED, KeyframeViews, clip_shifts
 from slowfast.data.picture_views import PictureViews
 from slowfast.data.pixels import MakeStore, RgbStore, StrictStore, YuvStore
 from slowfast.data.readers.build import open_source_from_cfg
@@ -85,20 +86,33 @@ def random_views_from_cfg(cfg: Any, split: str, *, crop_size: int = 0) -> Clips:
 
 
 def keyframe_views_from_cfg(cfg: Any, split: str) -> KeyframeViews:
-    data, flip = cfg.DATA, cfg.AVA.TEST_FORCE_FLIP
-    crop: CropRule = WholeFrame(data.TEST_CROP_SIZE, flip)
-    if split == "train":
-        crop = crop_from_cfg(cfg, split)
-    elif split == "val":
-        crop = CentralCrop(data.TEST_CROP_SIZE, data.TEST_CROP_SIZE, flip)
-    return KeyframeViews(
+    data, ava = cfg.DATA, cfg.AVA
+    views = KeyframeViews(
         open_source=open_source_from_cfg(cfg),
         num_frames=data.NUM_FRAMES,
         stride=data.SAMPLING_RATE,
-        crop=crop,
-        fps=cfg.AVA.FPS,
+        crops=(),
+        fps=ava.FPS,
         seed=cfg.RNG_SEED,
         split=split,
+    )
+    if split == "train":
+        return replace(views, crops=(crop_from_cfg(cfg, split),))
+    as_told = MIRRORED if ava.TEST_FORCE_FLIP else AS_IT_IS
+    if split == "val":
+        central = CentralCrop(data.TEST_CROP_SIZE, data.TEST_CROP_SIZE)
+        return replace(views, crops=(central,), orientations=(as_told,))
+    if cfg.TEST.NUM_TEMPORAL_CLIPS:
+        raise ValueError(
+            f"TEST.NUM_TEMPORAL_CLIPS is {cfg.TEST.NUM_TEMPORAL_CLIPS}, which counts clips spread "
+            "over a video, but TEST.DATASET has keyframes; set it to [], and AVA.TEST_CLIPS to the "
+            "number of clips around each of them"
+        )
+    return replace(
+        views,
+        crops=tuple(map(WholeFrame, ava.TEST_SCALES or [data.TEST_CROP_SIZE])),
+        shifts=clip_shifts(ava.TEST_CLIPS, ava.TEST_CLIP_SHIFT, ava.FPS),
+        orientations=(AS_IT_IS, MIRRORED) if ava.TEST_FLIP else (as_told,),
     )
 
 

@@ -24,17 +24,15 @@ class CentralCrop:
     Args:
         short_side: of the scaled frame, pixels.
         size: side of the crop, pixels.
-        flip: mirror it.
     """
 
     short_side: int
     size: int
-    flip: bool = False
 
     def __call__(self, height: int, width: int, generator: Generator) -> CropPlan:
         scaled = short_side_size(height, width, self.short_side)
         top, left = uniform_offset(*scaled, self.size, 1)
-        return CropPlan((0, 0, height, width), scaled, top, left, self.size, self.flip)
+        return CropPlan((0, 0, height, width), scaled, top, left, self.size)
 
 
 @dataclass(frozen=True)
@@ -43,15 +41,13 @@ class WholeFrame:
 
     Args:
         short_side: of the scaled frame, pixels.
-        flip: mirror it.
     """
 
     short_side: int
-    flip: bool = False
 
     def __call__(self, height: int, width: int, generator: Generator) -> CropPlan:
         scaled = short_side_size(height, width, self.short_side)
-        return CropPlan((0, 0, height, width), scaled, 0, 0, max(scaled), self.flip)
+        return CropPlan((0, 0, height, width), scaled, 0, 0, max(scaled))
 
 
 def boxes_in_crop(shares: Tensor, plan: CropPlan, height: int, width: int) -> Tensor:

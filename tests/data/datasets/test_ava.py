@@ -250,3 +250,29 @@ def test_lists_that_do_not_fit(configure: Callable[..., Any], folder: Path) -> N
         ValueError, match=r"excluded_v9.csv: .* set AVA.ANNOTATION_DIR to its folder"
     ):
         build_dataset(configure(AVA__EXCLUSION_FILE="excluded_v9.csv"), "test")
+
+
+def test_videos_and_their_frames_are_the_same_clips(
+    configure: Callable[..., Any], objects: Path
+) -> None:
+    """The built-in set has both; pictures and videos are compressed, each in its way."""
+    shared = {
+        "AVA__ANNOTATION_DIR": objects / "boxes",
+        "AVA__TEST_PREDICT_BOX_LISTS": ["val_detected.csv"],
+        "AVA__EXCLUSION_FILE": "",
+        "AVA__FPS": 15,
+        "AVA__START_SECOND": 0,
+        "AVA__VALID_SECONDS": [],
+        "AVA__FRAME_DIR": objects / "frames",
+        "AVA__FRAME_LIST_DIR": objects / "labels",
+        "AVA__TEST_FLIP": True,
+    }
+    frames = build_dataset(configure(**shared), "test")
+    videos = build_dataset(configure(**shared, AVA__VIDEO_DIR=objects / "videos"), "test")
+    assert len(frames) == len(videos) >= 5
+    for row in range(len(frames)):
+        one, other = frames.read(row), videos.read(row)
+        assert frames.records[row].keyframe_key == videos.records[row].keyframe_key
+        assert torch.equal(one.boxes.corners, other.boxes.corners)
+        assert torch.equal(one.index, other.index)
+        assert (one.clips().float() - other.clips().float()).abs().mean() < 4

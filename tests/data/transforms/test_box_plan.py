@@ -73,9 +73,8 @@ def test_boxes_outside_of_the_crop_have_no_area() -> None:
 
 
 def test_crops_that_are_not_drawn() -> None:
-    central = CentralCrop(40, 32, flip=True)(64, 96, generator_for(0))
+    central = CentralCrop(40, 32)(64, 96, generator_for(0))
     assert (central.scaled, central.top, central.left, central.size) == ((40, 60), 4, 14, 32)
-    assert central.flip
     whole = WholeFrame(40)(96, 64, generator_for(0))
     assert whole.scaled == short_side_size(96, 64, 40) == (60, 40)
     assert whole(torch.zeros(1, 96, 64, 3)).shape == (1, 60, 40, 3)
