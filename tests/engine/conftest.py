@@ -15,7 +15,12 @@ KEYFRAMES = (902, 903, 904)
 VIDEOS = {"train": ("-5KQ66BBWC4", "053oq2xB3oU"), "val": ("1j20qq1JyX4", "2PpxiG0WU18")}
 # The classes that are evaluated are 60 of 80, here those that 4 does not divide.
 EVALUATED = [number for number in range(1, 81) if number % 4]
-ACTIONS = ((12, 80), (11, 17, 80), (3,), (12, 4))  # of each person; 80 and 4 are not evaluated
+ACTIONS = (
+    (12, 80),
+    (11, 17, 80),
+    (3,),
+    (12, 4),
+)  # of each kind of person; 4, 12 and 80 are not evaluated
 COLOURS = ((220, 40, 40), (40, 220, 40), (40, 40, 220), (220, 220, 40))
 HEADER = "original_vido_id video_id frame_id path labels"
 
