@@ -1,4 +1,4 @@
-"""Boxes with labels drawn into a picture: found ones green and on top, annotated ones red, below."""
+"""Boxes with labels in a picture: what was found green and on top, what is annotated red, below."""
 
 from __future__ import annotations
 
