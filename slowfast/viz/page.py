@@ -88,6 +88,7 @@ details dl { margin-top: 10px; }
 details { margin-top: 10px; } summary { cursor: pointer; color: var(--c1); font-size: 13.5px; }
 .films { display: grid; gap: 14px; margin-top: 12px;
   grid-template-columns: repeat(auto-fill, minmax(196px, 1fr)); }
+.films.wide { grid-template-columns: repeat(auto-fill, minmax(min(300px, 100%), 1fr)); }
 figure { margin: 0; background: var(--card); border: 1px solid var(--line); border-radius: 12px;
   overflow: hidden; break-inside: avoid; }
 figure img, figure .gone { display: block; width: 100%; height: auto; aspect-ratio: 4 / 3;
