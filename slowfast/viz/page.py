@@ -33,6 +33,7 @@ a { color: var(--c1); text-decoration: none; } a:hover { text-decoration: underl
   grid-template-columns: repeat(auto-fit, minmax(min(300px, 100%), 1fr)); }
 .split { display: grid; gap: 12px; margin-top: 12px; align-items: start;
   grid-template-columns: minmax(0, 1.75fr) minmax(280px, 1fr); }
+.grid.two { grid-template-columns: repeat(auto-fit, minmax(min(440px, 100%), 1fr)); }
 .grid > .card, .split > .card { margin-top: 0; }
 @media (max-width: 820px) { .split { grid-template-columns: minmax(0, 1fr); } }
 .tiles { display: grid; gap: 12px; margin-top: 24px;

@@ -149,7 +149,7 @@ def _plain(text: str) -> str:
 def _count(number: int) -> str:
     for size, unit in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
         if number >= size:
-            return f"{number / size:#.3g} {unit}"
+            return f"{f'{number / size:#.3g}'.removesuffix('.')} {unit}"
     return str(number)
 
 

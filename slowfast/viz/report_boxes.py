@@ -1,4 +1,4 @@
-"""Report section with the keyframes of the surest mistakes: found and annotated boxes, in motion."""
+"""Report section with the keyframes of the surest mistakes: boxes found and annotated, moving."""
 
 from __future__ import annotations
 

@@ -56,7 +56,10 @@ def pr_part(run: RunFiles) -> Part:
     if found.get("pooled"):
         intro += "; pooled, all pairs of video and class are one ranking"
     return Part(
-        "precision-recall", "Precision and recall", f'<div class="grid">{cells}</div>', f"{intro}."
+        "precision-recall",
+        "Precision and recall",
+        f'<div class="grid two">{cells}</div>',
+        f"{intro}.",
     )
 
 
@@ -93,5 +96,5 @@ def _series(name: str, colour: str, points: Points | None, ap: float | None) -> 
     given = [(float(x), float(y)) for x, y in points or []]
     if given and given[0][0] > 0:
         given.insert(0, (0.0, given[0][1]))
-    figure = f"  {ap:.1f}" if isinstance(ap, int | float) else ""
+    figure = f", AP {ap:.1f}" if isinstance(ap, int | float) else ""
     return Series(f"{name}{figure}", colour, given)
