@@ -39,6 +39,9 @@ COMMANDS = {
     "detection on.",
     "ava-eval": "Frame-mAP of a list of detections, as the AVA challenge evaluates it; prints "
     "JSON.",
+    "draw-boxes": "Videos of what a test of detection found (green) and what is annotated (red), "
+    "by keyframe.",
+    "compare": "Two tested runs class by class: a table, and the bar chart of the SlowFast paper.",
     "config": "Explain config keys: `slowfast config SOLVER` or `slowfast config DATA.NUM_FRAMES`.",
 }
 

@@ -30,13 +30,17 @@ class FrameMap:
     names: Mapping[int, str]
 
     def summary(self) -> dict[str, Any]:
-        """``mAP`` and ``per_class`` (by name), shares of 1; None for what has no annotation."""
+        """``mAP`` and ``per_class`` (by name), shares of 1; None for what has no annotation.
+
+        Also ``boxes``, annotated ones by name.
+        """
         per_class = {
             name: None if not (curve := self.curves[number]).annotated else curve.average_precision
             for number, name in self.names.items()
         }
         mean = frame_map(dict(self.curves))
-        return {"mAP": None if np.isnan(mean) else mean, "per_class": per_class}
+        boxes = {name: self.curves[number].annotated for number, name in self.names.items()}
+        return {"mAP": None if np.isnan(mean) else mean, "per_class": per_class, "boxes": boxes}
 
 
 def evaluate_lists(

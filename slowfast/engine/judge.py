@@ -16,6 +16,7 @@ from torch import Tensor
 from slowfast.data.batch import Sample
 from slowfast.data.datasets.ava_boxes import second_text
 from slowfast.data.record import Records
+from slowfast.engine.pr_curves import curves_of_boxes, curves_of_labels
 from slowfast.engine.results import named, summarise, write_predictions
 from slowfast.eval.frame_map import frame_map
 from slowfast.tasks.base import Task
@@ -61,7 +62,9 @@ class Judge(Protocol):
         """Number of rows, if those of the list could not be read."""
         ...
 
-    def summarise(self, tested: Tested) -> dict[str, Any]: ...
+    def summarise(self, tested: Tested) -> dict[str, Any]:
+        """Figures in percent; ``curves``, where precision and recall are what counts."""
+        ...
 
     def write(self, path: Path, tested: Tested) -> None:
         """A JSON object a row, with all of its scores."""
@@ -90,6 +93,9 @@ class ClipJudge:
 
     def summarise(self, tested: Tested) -> dict[str, Any]:
         found = summarise(tested.scores, tested.labels, tested.class_names, self.num_classes)
+        if tested.labels.ndim == 2:
+            names = [entry["name"] for entry in found["per_class"]]
+            found["curves"] = curves_of_labels(names, tested.scores, tested.labels)
         return found | {"num_videos": len(tested.rows)}
 
     def write(self, path: Path, tested: Tested) -> None:
@@ -150,6 +156,9 @@ class BoxJudge:
             "per_class": per_class,
             "num_boxes": len(tested.rows),
             "num_keyframes": len(self.records) - len(tested.unread),
+            "curves": curves_of_boxes(
+                [str(entry["name"]) for entry in per_class], list(curves.values())
+            ),
         }
 
     def write(self, path: Path, tested: Tested) -> None:

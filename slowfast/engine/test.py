@@ -33,6 +33,7 @@ from slowfast.engine.checkpoint.state import newest_whole, read_checkpoint
 from slowfast.engine.journal import Journal
 from slowfast.engine.judge import Judge, Tested, judge_of
 from slowfast.engine.meters import Progress, memory_gb
+from slowfast.engine.pr_curves import write_curves
 from slowfast.engine.record import open_run, record_data, write_json
 from slowfast.engine.results import final_figures
 from slowfast.engine.support import refuse_unsupported
@@ -156,7 +157,10 @@ def _test_views(
             cfg.OUTPUT_DIR,
             "bad_samples.jsonl",
         )
+    curves = results.pop("curves", None)
     write_json(folder / "test_results.json", results)
+    if curves is not None:
+        write_curves(folder, curves)
     if cfg.TEST.PREDICTIONS:
         run.judge.write(folder / cfg.TEST.PREDICTIONS, tested)
     if cfg.TEST.SAVE_RESULTS_PATH:

@@ -42,11 +42,23 @@ def preview(path: str | os.PathLike[str]) -> Preview:
         images = [_shrink(frame) for frame in source.frames(indices)]
     # Time-lapse a long video: nobody waits a minute for a preview.
     milliseconds = max(round(1000 * step / fps), 33) if step * len(images) < 5 * fps else 100
+    return encode_preview(images, milliseconds, still=images[len(images) // 2])
+
+
+def encode_preview(
+    images: list[Image.Image], milliseconds: int | list[int], *, still: Image.Image
+) -> Preview:
+    """An animation of pictures of one size.
+
+    Args:
+        milliseconds: of each picture, or of one after the other.
+        still: for those who asked for no motion.
+    """
     return Preview(
         animated=_encode(images, milliseconds),
-        still=_encode([images[len(images) // 2]], milliseconds),
-        width=images[0].width,
-        height=images[0].height,
+        still=_encode([still], 100),
+        width=still.width,
+        height=still.height,
     )
 
 
@@ -56,7 +68,7 @@ def _shrink(frame: Tensor) -> Image.Image:
     return image
 
 
-def _encode(images: list[Image.Image], milliseconds: int) -> str:
+def _encode(images: list[Image.Image], milliseconds: int | list[int]) -> str:
     buffer = io.BytesIO()
     images[0].save(
         buffer,

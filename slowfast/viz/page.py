@@ -33,6 +33,7 @@ a { color: var(--c1); text-decoration: none; } a:hover { text-decoration: underl
   grid-template-columns: repeat(auto-fit, minmax(min(300px, 100%), 1fr)); }
 .split { display: grid; gap: 12px; margin-top: 12px; align-items: start;
   grid-template-columns: minmax(0, 1.75fr) minmax(280px, 1fr); }
+.grid.two { grid-template-columns: repeat(auto-fit, minmax(min(440px, 100%), 1fr)); }
 .grid > .card, .split > .card { margin-top: 0; }
 @media (max-width: 820px) { .split { grid-template-columns: minmax(0, 1fr); } }
 .tiles { display: grid; gap: 12px; margin-top: 24px;
@@ -88,6 +89,7 @@ details dl { margin-top: 10px; }
 details { margin-top: 10px; } summary { cursor: pointer; color: var(--c1); font-size: 13.5px; }
 .films { display: grid; gap: 14px; margin-top: 12px;
   grid-template-columns: repeat(auto-fill, minmax(196px, 1fr)); }
+.films.wide { grid-template-columns: repeat(auto-fill, minmax(min(300px, 100%), 1fr)); }
 figure { margin: 0; background: var(--card); border: 1px solid var(--line); border-radius: 12px;
   overflow: hidden; break-inside: avoid; }
 figure img, figure .gone { display: block; width: 100%; height: auto; aspect-ratio: 4 / 3;

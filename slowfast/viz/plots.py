@@ -15,7 +15,11 @@ from PIL import Image
 
 WIDTH, HEIGHT = 340, 220  # of a line chart, in its own units
 LEFT, RIGHT, TOP, BOTTOM = 52, 78, 12, 36
+LEGEND = 18  # height of a line below a chart of shares
 LABELLED_CLASSES = 40  # more are drawn as an image without a name on each row
+
+
+Points = Sequence[Sequence[float]]  # of x and y
 
 
 @dataclass(frozen=True)
@@ -58,8 +62,8 @@ def line_chart(
     ys = [y for s in series for _, y in s.points]
     y_ticks = ticks(0 if y_from_zero else min(ys), max(ys) if y_top is None else y_top)
     x_ticks = [t for t in ticks(min(xs), max(xs)) if min(xs) <= t <= max(xs) and t == int(t)]
-    across = _scale(min(xs), max(xs), LEFT, WIDTH - RIGHT)
-    up = _scale(y_ticks[0], y_ticks[-1], HEIGHT - BOTTOM, TOP)
+    across = scale(min(xs), max(xs), LEFT, WIDTH - RIGHT)
+    up = scale(y_ticks[0], y_ticks[-1], HEIGHT - BOTTOM, TOP)
     parts = [_summary(title, series, y_format)]
     for tick in y_ticks:
         y = up(tick)
@@ -80,7 +84,42 @@ def line_chart(
             f'<text class="name {s.colour}" x="{end_x + 8}" y="{label_y + 4}">{text}'
             f'<tspan class="strong">{y_format(s.points[-1][1])}</tspan></text>'
         )
-    return _svg(WIDTH, HEIGHT, "".join(parts), title, css="chart")
+    return svg(WIDTH, HEIGHT, "".join(parts), title, css="chart")
+
+
+def unit_chart(title: str, series: Sequence[Series]) -> str:
+    """Precision by recall, both from 0 to 1; names are below, as lines end close to each other."""
+    series = [s for s in series if s.points]
+    if not series:
+        return ""
+    right, bottom = WIDTH - 16, HEIGHT - BOTTOM
+    across, up = scale(0, 1, LEFT, right), scale(0, 1, bottom, TOP)
+    parts = [f"<title>{escape(title)}: {escape(', '.join(s.name for s in series))}</title>"]
+    for i in range(6):
+        share = i / 5
+        y = up(share)
+        parts.append(f'<line class="grid" x1="{LEFT}" x2="{right}" y1="{y}" y2="{y}"/>')
+        parts.append(f'<text class="tick end" x="{LEFT - 8}" y="{y + 4}">{share:g}</text>')
+        parts.append(
+            f'<text class="tick mid" x="{across(share)}" y="{bottom + 18}">{share:g}</text>'
+        )
+    middle = (LEFT + right) / 2
+    parts.append(f'<text class="tick mid" x="{middle}" y="{HEIGHT - 2}">recall</text>')
+    parts.append(
+        f'<text class="tick mid" transform="translate(13,{(TOP + bottom) / 2}) rotate(-90)">'
+        "precision</text>"
+    )
+    for i, s in enumerate(series):
+        dots = " ".join(f"{across(x)},{up(y)}" for x, y in s.points)
+        y = HEIGHT + 6 + (i + 0.5) * LEGEND
+        parts.append(f'<polyline class="line {s.colour}" points="{dots}"/>')
+        parts.append(
+            f'<line class="line {s.colour}" x1="{LEFT}" x2="{LEFT + 18}" y1="{y}" y2="{y}"/>'
+        )
+        text = escape(_short(s.name, 40))
+        parts.append(f'<text class="name" x="{LEFT + 26}" y="{y + 4}">{text}</text>')
+    height = HEIGHT + 8 + LEGEND * len(series)
+    return svg(WIDTH, height, "".join(parts), title, css="chart")
 
 
 def heat_map(shares: np.ndarray, names: Sequence[str]) -> str:
@@ -125,7 +164,7 @@ def heat_map(shares: np.ndarray, names: Sequence[str]) -> str:
         f'<text class="axis mid" x="{margin + count * cell / 2}" y="{side + 20}">'
         "columns: predicted class, rows: true class, numbers: % of the row</text>"
     )
-    return _svg(side + 40, side + 28, "".join(parts) + body, "Confusion matrix", css="heat")
+    return svg(side + 40, side + 28, "".join(parts) + body, "Confusion matrix", css="heat")
 
 
 def _heat_image(shares: np.ndarray) -> str:
@@ -145,7 +184,7 @@ def _heat_image(shares: np.ndarray) -> str:
     )
 
 
-def _svg(width: float, height: float, body: str, label: str, *, css: str) -> str:
+def svg(width: float, height: float, body: str, label: str, *, css: str) -> str:
     return (
         f'<svg class="{css}" viewBox="0 0 {width:g} {height:g}" role="img" '
         f'aria-label="{escape(label)}" style="max-width:{width * 1.15:g}px">{body}</svg>'
@@ -160,7 +199,7 @@ def _summary(title: str, series: Sequence[Series], y_format: Callable[[float], s
     return f"<title>{escape(title)}: {escape(', '.join(tales))}</title>"
 
 
-def _scale(low: float, high: float, start: float, end: float) -> Callable[[float], float]:
+def scale(low: float, high: float, start: float, end: float) -> Callable[[float], float]:
     span = (high - low) or 1.0
     return lambda value: round(start + (value - low) / span * (end - start), 1)
 

@@ -8,8 +8,11 @@ from datetime import datetime
 from pathlib import Path
 
 from slowfast.viz.page import Part, Tile, page, tiles
+from slowfast.viz.report_boxes import boxes_part
 from slowfast.viz.report_classes import class_part, confusion_part, num_classes
+from slowfast.viz.report_labels import labels_part
 from slowfast.viz.report_mistakes import mistakes_part
+from slowfast.viz.report_precision import pr_part, precision_part
 from slowfast.viz.report_run import bad_part, curves_part, data_part, settings_part, supply_part
 from slowfast.viz.run_files import EXPECTED, RunFiles, read_run
 
@@ -43,7 +46,11 @@ def write_report(
         curves_part(run),
         confusion_part(run, names),
         class_part(run, names),
+        precision_part(run),
+        pr_part(run),
         mistakes_part(run, names, num_mistakes),
+        labels_part(run, names, num_mistakes),
+        boxes_part(run, num_mistakes),
         supply_part(run),
         data_part(run),
         bad_part(run),
@@ -93,16 +100,29 @@ def _headline(run: RunFiles) -> list[Tile]:
     for key, label in (("top1", "top-1 accuracy"), ("top5", "top-5 accuracy")):
         if isinstance(results.get(key), int | float):
             shown.append(Tile(f"{results[key]:.1f} %", label, lead=not shown))
+    of_boxes = bool(run.setting("DETECTION.ENABLE"))
+    precision = "frame-mAP at IoU 0.5" if of_boxes else "mAP"
+    if isinstance(results.get("map"), int | float):
+        shown.append(Tile(f"{results['map']:.1f} %", precision, lead=not shown))
+    for key, label in (("num_boxes", "boxes judged"), ("num_keyframes", "test keyframes")):
+        if key in results:
+            shown.append(Tile(f"{results[key]:,}", label))
     if "num_videos" in results:
         shown.append(Tile(f"{results['num_videos']:,}", "test videos"))
     if "views_per_video" in results:
-        shown.append(Tile(str(results["views_per_video"]), "views of each, counted once"))
+        each = "views of each box" if of_boxes else "views of each, counted once"
+        shown.append(Tile(str(results["views_per_video"]), each))
     if results.get("left_out"):
         shown.append(Tile(f"{len(results['left_out']):,}", "videos left out, unreadable"))
     if not shown:
         errors = [r["top1_err"] for r in run.of_type("val_epoch") if "top1_err" in r]
         if errors:
             shown.append(Tile(f"{100 - min(errors):.1f} %", "best top-1 on val", lead=True))
+        means = [
+            r["map"] for r in run.of_type("val_epoch") if isinstance(r.get("map"), int | float)
+        ]
+        if means:
+            shown.append(Tile(f"{max(means):.1f} %", f"best {precision} on val", lead=True))
     if "params" in model:
         shown.append(Tile(_count(model["params"]), "parameters"))
     if "gflops" in model:
@@ -129,7 +149,7 @@ def _plain(text: str) -> str:
 def _count(number: int) -> str:
     for size, unit in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
         if number >= size:
-            return f"{number / size:#.3g} {unit}"
+            return f"{f'{number / size:#.3g}'.removesuffix('.')} {unit}"
     return str(number)
 
 

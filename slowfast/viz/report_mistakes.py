@@ -33,16 +33,16 @@ def _film(prediction: Record, names: Sequence[str]) -> str:
     true = _name(prediction, "label", names)
     alt = f"Clip of {true}, taken for {taken}"
     try:
-        picture = _picture(preview(path), alt)
+        shown = picture(preview(path), alt)
     except ValueError as error:  # moved or unreadable by now; the mistake is still worth a line
-        picture = f'<div class="gone">{escape(str(error))}</div>'
-    scores = _line("taken for", taken, _score(prediction, "prediction"), "c2")
-    scores += _line("is", true, _score(prediction, "label"), "c1")
+        shown = f'<div class="gone">{escape(str(error))}</div>'
+    scores = score_line("taken for", taken, _score(prediction, "prediction"), "c2")
+    scores += score_line("is", true, _score(prediction, "label"), "c1")
     file = f'<div class="file" title="{escape(path)}">{escape(PurePath(path).name)}</div>'
-    return f"<figure>{picture}<figcaption>{scores}{file}</figcaption></figure>"
+    return f"<figure>{shown}<figcaption>{scores}{file}</figcaption></figure>"
 
 
-def _picture(clip: Preview, alt: str) -> str:
+def picture(clip: Preview, alt: str) -> str:
     size = f'width="{clip.width}" height="{clip.height}"'
     return (
         f'<picture><source srcset="{clip.still}" media="(prefers-reduced-motion: reduce), print">'
@@ -50,7 +50,7 @@ def _picture(clip: Preview, alt: str) -> str:
     )
 
 
-def _line(relation: str, name: str, score: float | None, colour: str) -> str:
+def score_line(relation: str, name: str, score: float | None, colour: str) -> str:
     text = "" if score is None else f"{score:.0%}" if 0 <= score <= 1 else f"{score:.2f}"
     track = bar(score, colour=colour) if score is not None and 0 <= score <= 1 else ""
     label = f'<span class="soft">{relation}</span> <b>{escape(name)}</b>'

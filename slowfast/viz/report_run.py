@@ -45,23 +45,30 @@ TELLING = (
 
 
 def curves_part(run: RunFiles) -> Part:
-    """Loss, errors and learning rate by epoch."""
+    """Loss, errors or precision, and learning rate by epoch."""
     train, val = run.of_type("train_epoch"), run.of_type("val_epoch")
     loss = [_series("train", "c1", train, "loss"), _series("val", "c2", val, "loss")]
     error = [_series("train", "c1", train, "top1_err"), _series("val", "c2", val, "top1_err")]
+    precision = [_series("val", "c2", val, "map")]
     fine = _series("lr", "c3", run.metrics, "lr", kind="train_iter")
     rate = fine if fine.points else _series("lr", "c3", train, "lr")
     charts = (
         ("Top-1 error, %", line_chart("Top-1 error", error, x_label="epoch", y_format=_short)),
+        (
+            "Validation mAP, %",
+            line_chart("Validation mAP", precision, x_label="epoch", y_format=_short, y_top=100),
+        ),
         ("Loss", line_chart("Loss", loss, x_label="epoch", y_format=_short)),
         ("Learning rate", line_chart("Learning rate", [rate], x_label="epoch", y_format=_rate)),
     )
     body = "".join(card(svg, title=title) for title, svg in charts)
+    note = "Errors are those of one clip a video; the test takes all views of each."
+    if run.setting("DETECTION.ENABLE"):
+        note = "Validation sees the middle of each frame, the test all of it."
+    elif precision[0].points:
+        note = "Validation takes one clip a video; the test takes all views of each."
     return Part(
-        "curves",
-        "Learning curves",
-        f'<div class="grid">{body}</div>' if body else "",
-        "Errors are those of one clip a video; the test takes all views of each.",
+        "curves", "Learning curves", f'<div class="grid">{body}</div>' if body else "", note
     )
 
 

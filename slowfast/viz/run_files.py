@@ -10,6 +10,8 @@ from typing import Any
 
 import yaml
 
+from slowfast.engine.pr_curves import NAME as CURVES
+
 # File -> what a reader of the report misses without it.
 EXPECTED = {
     "config.yaml": "settings",
@@ -34,6 +36,7 @@ class RunFiles:
     metrics: list[Record] = field(default_factory=list)
     results: Record = field(default_factory=dict)
     predictions: list[Record] = field(default_factory=list)
+    curves: Record = field(default_factory=dict)
     bad_samples: list[Record] = field(default_factory=list)
     missing: Mapping[str, str] = field(default_factory=dict)  # file -> why
 
@@ -72,6 +75,8 @@ def read_run(output_dir: str | Path) -> RunFiles:
         metrics=_lines(folder / "metrics.jsonl", missing),
         results=_mapping(folder / "test_results.json", missing),
         predictions=_lines(folder / str(_predictions_name(config)), missing),
+        # Of tests that are judged by precision only; without it there are no such sections.
+        curves=_mapping(folder / CURVES, {}),
         bad_samples=_lines(folder / "bad_samples.jsonl", {}),
         missing=missing,
     )

@@ -47,7 +47,7 @@ def test_videos_and_seconds_of_both_lists_are_matched(
     )
     with caplog.at_level(logging.WARNING, logger="slowfast"):
         found = evaluate_lists(tmp_path / "gt", tmp_path / "det", tmp_path / "map")
-    assert found.summary() == {"mAP": 1.0, "per_class": {"run": 1.0}}
+    assert found.summary() == {"mAP": 1.0, "per_class": {"run": 1.0}, "boxes": {"run": 2}}
     assert "1 of its 3 videos are not in" in caplog.text
     assert caplog.text.rstrip().endswith("the first is c")
 

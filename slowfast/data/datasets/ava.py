@@ -266,6 +266,11 @@ def _videos(ava: Any, names: Sequence[str]) -> FrameList | VideoFolder:
     return read_frame_list(*(lists / name for name in names), prefix=ava.FRAME_DIR or "")
 
 
+def ava_videos_from_cfg(cfg: Any, split: str) -> FrameList | VideoFolder:
+    """Where the frames of a split are."""
+    return _videos(cfg.AVA, cfg.AVA.TRAIN_LISTS if split == "train" else cfg.AVA.TEST_LISTS)
+
+
 def ava_names_from_cfg(cfg: Any) -> list[str]:
     """Names of the label map by number from 0, a class that it leaves out is its own number.
 
