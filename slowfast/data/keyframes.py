@@ -9,7 +9,7 @@ import torch
 from slowfast.data.batch import Sample
 from slowfast.data.boxes import Boxes
 from slowfast.data.clips import CropRule
-from slowfast.data.frame_sampling import keyframe_frames
+from slowfast.data.readers.clock import clip_around
 from slowfast.data.readers.source import OpenSource, Source
 from slowfast.data.readers.video_error import VideoError
 from slowfast.data.record import Record
@@ -48,13 +48,13 @@ class KeyframeViews:
             )
         with self.open_source(record) as source:
             _check_time(record, source)
-            # On the grid of `fps`, then to the frames of the video.
-            length = round(source.num_frames * self.fps / source.fps)
-            wanted = keyframe_frames(
-                round(record.keyframe * self.fps), self.num_frames, self.stride, length
+            wanted = clip_around(
+                source,
+                record.keyframe,
+                num_frames=self.num_frames,
+                stride=self.stride,
+                fps=self.fps,
             )
-            wanted = (wanted * (source.fps / self.fps)).round().long()
-            wanted = wanted.clamp(0, source.num_frames - 1)
             union, index = wanted.unique(return_inverse=True)
             plan, kept = None, []
             for frame in source.frames(union):

@@ -134,8 +134,9 @@ def second_of(text: str, where: str) -> float:
 
 
 def second_text(second: float) -> str:
-    """As AVA writes it: 0902; fractions of other data stay."""
-    return f"{int(second):04d}" if second == int(second) else f"{second:g}"
+    """As AVA writes it: 0902; of other data to a tenth of a millisecond."""
+    second = round(second, 4)
+    return f"{int(second):04d}" if second == int(second) else f"{second:.4f}".rstrip("0")
 
 
 def _rows(
