@@ -11,18 +11,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slowfast.data.datasets.ava_boxes import Keyframe, read_exclusions
-from slowfast.data.datasets.box_rows import BoxRows, read_box_rows
+from slowfast.data.datasets.box_rows import NO_ROWS, BoxRows, read_box_rows
 from slowfast.data.datasets.label_map import read_label_map
 from slowfast.eval.frame_map import BoxTable, Curve, frame_curves
 
 
 def truth_from_cfg(cfg: Any) -> FrameTruth:
-    """``AVA.GROUNDTRUTH_FILE`` with the label map and the excluded seconds, in ANNOTATION_DIR."""
+    """``AVA.GROUNDTRUTH_FILE`` with the label map and the excluded seconds, in ANNOTATION_DIR.
+
+    Without a file nothing is annotated: a test predicts, and has no figure.
+    """
     folder = Path(cfg.AVA.ANNOTATION_DIR or "")
     excluded: set[Keyframe] = set()
     if cfg.AVA.EXCLUSION_FILE:
         excluded = read_exclusions(folder / cfg.AVA.EXCLUSION_FILE)
-    rows = read_box_rows(folder / cfg.AVA.GROUNDTRUTH_FILE, detected=False)
+    rows = NO_ROWS
+    if cfg.AVA.GROUNDTRUTH_FILE:
+        rows = read_box_rows(folder / cfg.AVA.GROUNDTRUTH_FILE, detected=False)
     names = read_label_map(folder / cfg.AVA.LABEL_MAP_FILE)
     if above := sorted(number for number in names if number > cfg.MODEL.NUM_CLASSES):
         raise ValueError(
