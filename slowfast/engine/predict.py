@@ -113,8 +113,8 @@ class Predictor:
             raise ValueError(
                 f"{path}: a network for persons in boxes (DETECTION.ENABLE), which are not looked "
                 "for here; find them with `slowfast detect-people`, and predict with a test "
-                "without annotations: `slowfast run --cfg FILE TRAIN.ENABLE False AVA.GROUNDTRUTH_FILE "
-                "''`, as docs/detection.md shows"
+                "without annotations: `slowfast run --cfg FILE TRAIN.ENABLE False "
+                "AVA.GROUNDTRUTH_FILE ''`, as docs/detection.md shows"
             )
         settings = with_values(settings, {"NUM_GPUS": int(where.type == "cuda")})
         task = build_task(settings)

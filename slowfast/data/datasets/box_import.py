@@ -208,7 +208,8 @@ def _at_keyframes(
         second = _second_of(box, clock)
         if every:
             nearest = round(second / every) * every
-            if clock.frame_at(nearest) != clock.frame_at(second):
+            same = clock.frame_at(nearest) == clock.frame_at(second)
+            if not same or nearest > clock.duration:
                 whole.left_out[f"boxes at other times than --every {every:g}"] += 1
                 continue
             second = nearest

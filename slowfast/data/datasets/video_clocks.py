@@ -35,6 +35,13 @@ class VideoClock:
         """When the last frame is shown."""
         return math.inf if self.times is None else float(self.times[-1])
 
+    @property
+    def duration(self) -> float:
+        """Seconds, with a last frame that is shown as long as frames are on the mean."""
+        if self.times is None:
+            return math.inf
+        return self.end * len(self.times) / max(len(self.times) - 1, 1)
+
     def second_of(self, frame: int) -> float:
         """When a frame is shown; beyond the end, more than `end`."""
         if self.counted is not None:
@@ -92,4 +99,5 @@ class VideoClocks:
             return []
         clock = self[name]
         end = min(clock.second_of(last), clock.end)
-        return [clock.frame_at(i * step) for i in range(int(end / step) + 1)]
+        moments = (i * step for i in range(int(end / step) + 1))
+        return [clock.frame_at(moment) for moment in moments]
