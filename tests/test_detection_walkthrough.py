@@ -61,10 +61,13 @@ def film(path: Path, rate: Fraction) -> None:
 
 
 def export(video: str, rate: Fraction, action: str) -> str:
-    """As CVAT writes it: boxes of all frames, then one that is outside."""
+    """As CVAT writes it: boxes of all frames, then one that is outside.
+
+    The detector takes seconds for a keyframe, so the person of `VALIDATION` comes late: it has one.
+    """
     count = int(SECONDS * rate)
     boxes = []
-    for frame in range(count):
+    for frame in range(10 if VALIDATION in video else 0, count):
         x1, y1, x2, y2 = place(video, float(frame / rate))
         boxes.append(
             f'<box frame="{frame}" keyframe="{int(frame % 10 == 0)}" '
@@ -135,7 +138,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(600)
 def test_each_step_of_the_page_works(folder: Path) -> None:
     (recipe,) = blocks("yaml")
     for old, new in LAPTOP:
@@ -145,31 +148,21 @@ def test_each_step_of_the_page_works(folder: Path) -> None:
     env = os.environ | {"PATH": f"{folder / 'bin'}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
     said = []
     for block in blocks("bash"):
-        import time
-
-        t0 = time.time()
         done = subprocess.run(
             ["bash", "-euc", block], env=env, cwd=folder, capture_output=True, text=True
         )
         assert done.returncode == 0, f"{block}{done.stdout[-1500:]}{done.stderr[-3000:]}"
-        import resource
-
-        print(
-            time.time() - t0,
-            resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime,
-            block.split()[1],
-        )
         said.append(done.stdout + done.stderr)
-    # Seconds 0 and 1 of each video; one of the five is for validation.
+    # Seconds 0 and 1 of four videos, and second 1 of the one for validation.
     assert "train.csv: 8 boxes of 8 keyframes in 4 video(s)" in said[0]
-    assert "val.csv: 2 boxes of 2 keyframes in 1 video(s)" in said[0]
+    assert "val.csv: 1 boxes of 1 keyframes in 1 video(s)" in said[0]
     assert "left out: 5 boxes marked as outside" in said[0]
     assert "MODEL: {NUM_CLASSES: 3}" in said[0]
     assert "columns that are passed over: annotator" in said[1]
-    assert "of 2 keyframes in 1 video(s): boxes/val_detected.csv" in said[2]
+    assert "of 1 keyframes in 1 video(s): boxes/val_detected.csv" in said[2]
     assert "head.projection" in said[3]
     results = simplejson.loads((folder / "runs/mine/test_results.json").read_text())
-    assert results["num_keyframes"] == 2
+    assert results["num_keyframes"] == 1
     judged = simplejson.loads(said[4])
     assert judged["mAP"] == pytest.approx(results["map"] / 100, abs=1e-4)
     predicted = (folder / "runs/new/detections.csv").read_text().splitlines()
