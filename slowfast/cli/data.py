@@ -1,4 +1,4 @@
-"""Make the built-in data sets; show augmented clips; import boxes of COCO and CVAT."""
+"""Make the built-in data sets; show augmented clips; import boxes of annotation tools."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from slowfast.cli import check_data
+from slowfast.cli import check_data, import_boxes
 from slowfast.cli.errors import explain_errors
 from slowfast.config import load_cfg
 from slowfast.data.augmentation_from_cfg import augment_stage_from_cfg
 from slowfast.data.batch import Batch
-from slowfast.data.datasets.box_import import BOXES, LABEL_MAP, import_boxes
 from slowfast.data.datasets.build import build_loader, class_names_from_cfg
 from slowfast.data.datasets.motions import CLASSES, make_motions
 from slowfast.data.datasets.motions_objects import make_motion_objects
@@ -25,7 +24,7 @@ EXAMPLE = """examples:
   %(prog)s objects --out data/objects                       several objects a clip, with boxes
   %(prog)s check --list lists/train.csv --prefix /videos    name the files that are broken
   %(prog)s show --cfg FILE.yaml --out clips.png             training clips as the network sees them
-  %(prog)s import-boxes instances.json --fps 30 --out boxes  COCO or CVAT to lists like AVA's
+  %(prog)s import-boxes cvat/*.xml --videos videos --out boxes    boxes to lists like AVA's
 """
 
 
@@ -33,6 +32,8 @@ def main(argv: Sequence[str] | None = None, *, program: str = "slowfast data") -
     words = list(sys.argv[1:] if argv is None else argv)
     if words[:1] == ["check"]:
         return check_data.main(words[1:], program=f"{program} check")
+    if words[:1] == ["import-boxes"]:
+        return import_boxes.main(words[1:], program=f"{program} import-boxes")
     args = parse_args(words, program)
     return explain_errors(program, lambda: args.action(args))
 
@@ -91,26 +92,6 @@ def _show(args: argparse.Namespace) -> int:
     return 0
 
 
-def _import_boxes(args: argparse.Namespace) -> int:
-    found = import_boxes(
-        args.file,
-        args.out,
-        fps=args.fps,
-        every=args.every,
-        attribute=args.attribute,
-        first_frame=args.first_frame,
-        label_map=args.label_map,
-    )
-    print(
-        f"{found.boxes} boxes of {found.keyframes} keyframes in {found.videos} video(s), "
-        f"{len(found.actions)} actions ({', '.join(found.actions[:5])}"
-        f"{' ...' if len(found.actions) > 5 else ''})\n"
-        f"{args.out / BOXES} and {args.out / LABEL_MAP}; read them with AVA.START_SECOND 0 "
-        f"AVA.VALID_SECONDS [] AVA.FPS {args.fps:g}"
-    )
-    return 0
-
-
 def parse_args(argv: Sequence[str] | None, program: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog=program,
@@ -157,7 +138,9 @@ def parse_args(argv: Sequence[str] | None, program: str) -> argparse.Namespace:
 
     _add_objects(jobs)
     _add_show(jobs)
-    _add_import_boxes(jobs)
+    jobs.add_parser(
+        "import-boxes", help="boxes of CVAT, COCO or a table to lists like AVA's", add_help=False
+    )
     jobs.add_parser("check", help="the same as slowfast check-data", add_help=False)
     return parser.parse_args(argv)
 
@@ -207,31 +190,3 @@ def _from_one(text: str) -> int:
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number from 1, got {text!r}")
     return int(text)
-
-
-def _add_import_boxes(jobs: Any) -> None:
-    boxes = jobs.add_parser("import-boxes", help="boxes of COCO or CVAT to lists in AVA's format")
-    boxes.add_argument("file", type=Path, help=".json like COCO's, or .xml of CVAT for video")
-    boxes.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write to")
-    boxes.add_argument("--fps", type=float, required=True, help="frames per second of the videos")
-    boxes.add_argument(
-        "--every",
-        type=float,
-        default=0.0,
-        metavar="SECONDS",
-        help="keep frames at multiples of this (all that are annotated)",
-    )
-    boxes.add_argument(
-        "--attribute", default="", metavar="NAME", help="whose value is the action (the label is)"
-    )
-    boxes.add_argument(
-        "--first-frame",
-        type=int,
-        default=1,
-        metavar="N",
-        help="number of the first picture, where COCO's images are told by file name (1)",
-    )
-    boxes.add_argument(
-        "--label-map", type=Path, metavar="FILE", help="numbers to keep, as of the training split"
-    )
-    boxes.set_defaults(action=_import_boxes)

@@ -11,6 +11,7 @@ from slowfast.cli.errors import explain_errors
 EXAMPLE = """examples:
   %(prog)s --videos videos --out boxes/detected.csv
   %(prog)s --videos videos --out boxes/detected.csv --weights fasterrcnn.pth --every 0.5
+  %(prog)s --videos videos --out boxes/val_detected.csv --keyframes boxes/val.csv
 Boxes are shares of the frame, in the format of AVA: AVA.TEST_PREDICT_BOX_LISTS [detected.csv] with
 AVA.START_SECOND 0 AVA.VALID_SECONDS [] tests on them. What was broken off goes on where it was.
 """
@@ -31,8 +32,16 @@ def main(argv: Sequence[str] | None = None, *, program: str = "slowfast detect-p
         metavar="FILE",
         help="of torchvision's fasterrcnn_resnet50_fpn_v2 (downloaded)",
     )
-    parser.add_argument(
+    when = parser.add_mutually_exclusive_group()
+    when.add_argument(
         "--every", type=_above_0, default=1.0, metavar="SECONDS", help="between keyframes (1)"
+    )
+    when.add_argument(
+        "--keyframes",
+        type=Path,
+        nargs="+",
+        metavar="CSV",
+        help="look at the videos and seconds of these lists of boxes, and at nothing else",
     )
     parser.add_argument(
         "--start-second", type=float, default=0.0, metavar="S", help="of the first frame (0)"
@@ -46,17 +55,20 @@ def main(argv: Sequence[str] | None = None, *, program: str = "slowfast detect-p
 
     def detect() -> int:
         from slowfast.engine.device import find_device
+        from slowfast.engine.moments import EveryStep, KeyframesOf
         from slowfast.engine.people import PersonDetector, write_people
 
+        moments = KeyframesOf(args.keyframes) if args.keyframes else EveryStep(args.every)
         detector = PersonDetector.load(args.weights, device=find_device(args.device))
         report = write_people(
             args.videos,
             args.out,
             detector,
-            every=args.every,
+            moments=moments,
             start_second=args.start_second,
             threshold=args.threshold,
             batch=args.batch,
+            asked=str(args.weights),
         )
         print(
             f"{report.boxes} boxes of {report.keyframes} keyframes in {report.videos} video(s): "

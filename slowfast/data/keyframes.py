@@ -11,7 +11,7 @@ from torch import Tensor
 from slowfast.data.batch import Sample
 from slowfast.data.boxes import Boxes, GivenBoxes
 from slowfast.data.clips import CropRule
-from slowfast.data.frame_sampling import keyframe_frames
+from slowfast.data.readers.clock import clip_around
 from slowfast.data.readers.source import OpenSource, Source
 from slowfast.data.readers.video_error import VideoError
 from slowfast.data.record import Record
@@ -95,15 +95,18 @@ class KeyframeViews:
 
     def _wanted(self, keyframe: float, source: Source) -> Tensor:
         """Frames of each clip, int64 (clips, T)."""
-        # On the grid of `fps`, then to the frames of the video.
-        length = round(source.num_frames * self.fps / source.fps)
-        center = round(keyframe * self.fps)
         clips = [
-            keyframe_frames(center + shift, self.num_frames, self.stride, length)
+            clip_around(
+                source,
+                keyframe,
+                num_frames=self.num_frames,
+                stride=self.stride,
+                fps=self.fps,
+                shift=shift,
+            )
             for shift in self.shifts
         ]
-        wanted = (torch.stack(clips) * (source.fps / self.fps)).round().long()
-        return wanted.clamp(0, source.num_frames - 1)
+        return torch.stack(clips)
 
     def _plan(self, size: int, shape: tuple[int, int], epoch: int, row: int) -> CropPlan:
         generator = generator_for(self.seed, self.split, epoch, row, "crop", size)

@@ -61,8 +61,8 @@ def evaluate(
         )
     if left_out == videos:
         raise ValueError(
-            f"no video of val can be read ({videos} listed, see {bad.path}); correct DATA."
-            "PATH_PREFIX or the list, or set TRAIN.EVAL_PERIOD above SOLVER.MAX_EPOCH"
+            f"no video of val can be read ({videos} listed, see {bad.path}); correct the "
+            "list or DATA.PATH_PREFIX, of AVA also AVA.FRAME_DIR and AVA.VIDEO_DIR"
         )
     evaluator.merge(dist.gather_objects(evaluator.state()))
     return evaluator.metrics()

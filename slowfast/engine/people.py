@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice, pairwise
 from pathlib import Path
-from urllib.error import URLError
 
 import torch
 from torch import Tensor, nn
@@ -16,14 +15,18 @@ from torch import Tensor, nn
 from slowfast.config.errors import one_line
 from slowfast.data.datasets.ava_boxes import second_text
 from slowfast.data.datasets.kinetics import is_video_name
+from slowfast.data.readers.clock import frames_at, times_of
 from slowfast.data.readers.source import OpenSource, Source, open_source
 from slowfast.data.readers.video_error import VideoError
 from slowfast.data.record import Record
 from slowfast.engine.meters import Progress
+from slowfast.engine.moments import EveryStep, Moments
 from slowfast.log import LOGGER
 
 PERSON = 1  # of COCO's classes
-_DONE = "#done "  # ends the lines of a video in an unfinished list
+# Lines of an unfinished list that are no boxes: what it was asked for, and the end of a video.
+_NO_ROW = "#"
+_ASKED, _DONE = f"{_NO_ROW}asked ", f"{_NO_ROW}done "
 
 Found = tuple[Tensor, Tensor]  # corners (R, 4) as shares of the frame, and scores (R,)
 
@@ -58,15 +61,17 @@ class PersonDetector:
             else:
                 state = torch.load(weights, map_location="cpu", weights_only=True)
             net.load_state_dict(state)
-        except URLError as error:
-            raise ValueError(
-                f"the weights of the person detector cannot be downloaded ({error.reason}); get "
-                f"{own.url} elsewhere and give --weights FILE"
-            ) from error
-        except Exception as error:  # a file of any kind may be given
+        except Exception as error:  # a file of any kind may be given, and networks fail in any way
+            why = one_line(str(getattr(error, "reason", error)))[:200]
+            if weights is None:
+                kept = Path(torch.hub.get_dir()) / "checkpoints" / own.url.rpartition("/")[2]
+                raise ValueError(
+                    f"the weights of the person detector cannot be downloaded ({why}); get "
+                    f"{own.url} elsewhere and give --weights FILE, or put it at {kept}"
+                ) from error
             raise ValueError(
                 f"{weights}: expected the weights of torchvision's fasterrcnn_resnet50_fpn_v2 "
-                f"({own.url}), found {one_line(str(error))[:200]}"
+                f"({own.url}), found {why}"
             ) from error
         return cls(net, device=device)
 
@@ -103,26 +108,30 @@ def write_people(
     out: Path,
     detect: Callable[[Sequence[Tensor]], list[Found]],
     *,
-    every: float = 1.0,
+    moments: Moments | None = None,
     start_second: float = 0.0,
     threshold: float = 0.05,
     batch: int = 4,
+    asked: str = "",
     read: OpenSource = open_source,
 ) -> PeopleReport:
     """Write a list of detected boxes in AVA's format: video,second,x1,y1,x2,y2,,score.
 
-    A run that was broken off goes on after the last video that it finished.
+    A run that was broken off goes on after the last video that it finished, if it was asked for
+    the same.
 
     Args:
         folder: of the videos, which are named by their files without suffix.
-        every: seconds between keyframes; the first is the first multiple after the beginning.
+        moments: which seconds of the videos are keyframes; every whole one.
         start_second: what the list calls the moment of the first frame.
         threshold: least score of a box.
         batch: frames at once.
+        asked: what else the boxes depend on, such as the weights.
 
     Raises:
-        ValueError: there is no video.
+        ValueError: there is no video, or one with keyframes is not there.
     """
+    moments = moments or EveryStep(1.0)
     files = sorted(path for path in _listed(folder) if is_video_name(path.name))
     if not files:
         raise ValueError(f"{folder}: expected videos, found none")
@@ -132,32 +141,38 @@ def write_people(
                 f"{second}: expected videos of different names, found another {first.stem!r} in "
                 f"{first.name}; rename one of them"
             )
+    files = moments.videos(files)
     out.parent.mkdir(parents=True, exist_ok=True)
     part = out.with_name(f".{out.name}.part")
-    done = _unfinished(part)
+    done = _unfinished(part, one_line(f"{moments} {start_second:g} {threshold:g} {asked}"))
     look = partial(
-        _people_of, detect, every=every, start=start_second, threshold=threshold, batch=batch
+        _people_of,
+        detect,
+        moments=moments,
+        start=start_second,
+        threshold=threshold,
+        batch=batch,
     )
-    keyframes, unread = 0, list[tuple[str, str]]()
+    unread = list[tuple[str, str]]()
     with part.open("a", encoding="utf-8") as lines, Progress("videos", len(files)) as progress:
         for path in files:
             if path.stem not in done:
                 try:
                     with read(Record(str(path))) as source:
                         found = look(path.stem, source)
-                    lines.write(f"{''.join(found.lines)}{_DONE}{path.stem}\n")
+                    lines.write(f"{''.join(found.lines)}{_DONE}{found.keyframes} {path.stem}\n")
                     lines.flush()
-                    keyframes += found.keyframes
+                    done[path.stem] = found.keyframes
                 except VideoError as error:
                     unread.append((str(path), one_line(str(error))))
             progress.step()
     text = part.read_text(encoding="utf-8")
-    rows = [line for line in text.splitlines(keepends=True) if not line.startswith(_DONE)]
+    rows = [line for line in text.splitlines(keepends=True) if line[:1] != _NO_ROW]
     part.write_text("".join(rows), encoding="utf-8")
     os.replace(part, out)
     for file, why in unread:
         LOGGER.warning("%s has no boxes: %s", file, why)
-    return PeopleReport(len(files) - len(unread), keyframes, len(rows), tuple(unread))
+    return PeopleReport(len(files) - len(unread), sum(done.values()), len(rows), tuple(unread))
 
 
 def _listed(folder: Path) -> list[Path]:
@@ -169,14 +184,18 @@ def _listed(folder: Path) -> list[Path]:
         ) from error
 
 
-def _unfinished(part: Path) -> set[str]:
-    """Videos whose lines are there; those of the one that was under way are cut off."""
-    if not part.exists():
-        return set()
-    lines = part.read_text(encoding="utf-8").splitlines(keepends=True)
-    whole = max((i + 1 for i, line in enumerate(lines) if line.startswith(_DONE)), default=0)
+def _unfinished(part: Path, asked: str) -> dict[str, int]:
+    """Keyframes of the videos whose lines are there; the lines of an unfinished one are cut off."""
+    begin = f"{_ASKED}{asked}\n"
+    lines = part.read_text(encoding="utf-8").splitlines(keepends=True) if part.exists() else []
+    if lines[:1] != [begin]:
+        if lines:
+            LOGGER.warning("%s was asked for something else; the list begins anew", part)
+        lines = [begin]
+    whole = max((i + 1 for i, line in enumerate(lines) if line.startswith(_DONE)), default=1)
     part.write_text("".join(lines[:whole]), encoding="utf-8")
-    return {line.removeprefix(_DONE).rstrip("\n") for line in lines if line.startswith(_DONE)}
+    ends = [line.removeprefix(_DONE).rstrip("\n") for line in lines if line.startswith(_DONE)]
+    return {name: int(count) for count, _, name in (end.partition(" ") for end in ends)}
 
 
 @dataclass(frozen=True)
@@ -190,29 +209,25 @@ def _people_of(
     name: str,
     source: Source,
     *,
-    every: float,
+    moments: Moments,
     start: float,
     threshold: float,
     batch: int,
 ) -> _Video:
-    seconds = list(_seconds(source.num_frames / source.fps, every, start))
-    places = [round((second - start) * source.fps) for second in seconds]
-    places = [place for place in places if place < source.num_frames]
-    frames, lines = source.frames(places), []
-    for begin in range(0, len(places), batch):
-        some = seconds[begin : min(begin + batch, len(places))]
-        people = detect([*islice(frames, len(some))])
-        for second, (corners, scores) in zip(some, people, strict=True):
-            for box, score in zip(corners.tolist(), scores.tolist(), strict=True):
-                if score >= threshold:
-                    shares = ",".join(f"{value:.4f}" for value in box)
-                    lines.append(f"{name},{second_text(second)},{shares},,{score:.6f}\n")
-    return _Video(lines, len(places))
-
-
-def _seconds(duration: float, every: float, start: float) -> Iterator[float]:
-    """Multiples of ``every`` while the video lasts, but for the moment of its first frame."""
-    number = int(start // every) + 1
-    while (second := number * every) < start + duration:
-        yield round(second, 6)
-        number += 1
+    times = times_of(source)
+    end = start + source.num_frames / source.fps
+    seconds = [each for each in moments(name, start, end) if start <= each < end]
+    places = frames_at(times, torch.tensor(seconds, dtype=torch.float64) - start)
+    shown, which = places.unique(return_inverse=True)
+    people: list[Found] = []
+    frames = source.frames(shown) if len(shown) else iter(())
+    while some := list(islice(frames, batch)):
+        people += detect(some)
+    lines = []
+    for second, index in zip(seconds, which.tolist(), strict=True):
+        corners, scores = people[index]
+        for box, score in zip(corners.tolist(), scores.tolist(), strict=True):
+            if score >= threshold:
+                shares = ",".join(f"{value:.4f}" for value in box)
+                lines.append(f"{name},{second_text(second)},{shares},,{score:.6f}\n")
+    return _Video(lines, len(seconds))

@@ -112,8 +112,9 @@ class Predictor:
         if settings.DETECTION.ENABLE:
             raise ValueError(
                 f"{path}: a network for persons in boxes (DETECTION.ENABLE), which are not looked "
-                "for here; find them with `slowfast detect-people`, and test it with `slowfast "
-                "run --cfg FILE TRAIN.ENABLE False`"
+                "for here; find them with `slowfast detect-people`, and predict with a test "
+                "without annotations: `slowfast run --cfg FILE TRAIN.ENABLE False "
+                "AVA.GROUNDTRUTH_FILE ''`, as docs/detection.md shows"
             )
         settings = with_values(settings, {"NUM_GPUS": int(where.type == "cuda")})
         task = build_task(settings)

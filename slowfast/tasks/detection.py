@@ -53,6 +53,11 @@ class Detection:
         return model(self.inputs(batch.clips), batch.boxes.rois()).float()  # type: ignore[no-any-return]
 
     def evaluator(self, records: Records) -> FrameMeanPrecision:
+        if not self.truth().known:
+            raise ValueError(
+                "AVA.GROUNDTRUTH_FILE is empty, so that validation has nothing to compare with; "
+                "name the list of annotated boxes, or set TRAIN.ENABLE False to predict only"
+            )
         return FrameMeanPrecision(self, records)
 
 

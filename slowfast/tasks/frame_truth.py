@@ -11,26 +11,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slowfast.data.datasets.ava_boxes import Keyframe, read_exclusions
-from slowfast.data.datasets.box_rows import BoxRows, read_box_rows
+from slowfast.data.datasets.box_rows import NO_ROWS, BoxRows, read_box_rows
 from slowfast.data.datasets.label_map import read_label_map
 from slowfast.eval.frame_map import BoxTable, Curve, frame_curves
 
 
 def truth_from_cfg(cfg: Any) -> FrameTruth:
-    """``AVA.GROUNDTRUTH_FILE`` with the label map and the excluded seconds, in ANNOTATION_DIR."""
+    """``AVA.GROUNDTRUTH_FILE`` with the label map and the excluded seconds, in ANNOTATION_DIR.
+
+    Without a file nothing is annotated: a test predicts, and has no figure.
+    """
     folder = Path(cfg.AVA.ANNOTATION_DIR or "")
     excluded: set[Keyframe] = set()
     if cfg.AVA.EXCLUSION_FILE:
         excluded = read_exclusions(folder / cfg.AVA.EXCLUSION_FILE)
-    rows = read_box_rows(folder / cfg.AVA.GROUNDTRUTH_FILE, detected=False)
-    _check_rows(rows, cfg.AVA.GROUNDTRUTH_FILE, cfg.MODEL.NUM_CLASSES)
+    listed, rows = cfg.AVA.GROUNDTRUTH_FILE, NO_ROWS
+    if listed:
+        rows = read_box_rows(folder / listed, detected=False)
+        _check_rows(rows, listed, cfg.MODEL.NUM_CLASSES)
     names = read_label_map(folder / cfg.AVA.LABEL_MAP_FILE)
     if above := sorted(number for number in names if number > cfg.MODEL.NUM_CLASSES):
         raise ValueError(
             f"AVA.LABEL_MAP_FILE {cfg.AVA.LABEL_MAP_FILE}: expected classes from 1 to "
             f"MODEL.NUM_CLASSES ({cfg.MODEL.NUM_CLASSES}), found {above[0]} ({names[above[0]]!r})"
         )
-    return FrameTruth(rows, names, frozenset(excluded))
+    return FrameTruth(rows, names, frozenset(excluded), known=bool(listed))
 
 
 def _check_rows(rows: BoxRows, shown: str, num_classes: int) -> None:
@@ -59,14 +64,18 @@ class FrameTruth:
         rows: annotated boxes.
         names: of the classes that are evaluated, by their number from 1.
         excluded: keyframes that are passed over.
+        known: whether anybody has annotated anything; else there is no figure.
     """
 
     rows: BoxRows
     names: Mapping[int, str]
     excluded: frozenset[Keyframe] = frozenset()
+    known: bool = True
 
     def check_names(self, videos: Iterable[str]) -> None:
         """Raise if none of the videos is annotated: all that is found there would be wrong."""
+        if not self.known:
+            return
         annotated, first = set(self.rows.names), ""
         for name in videos:
             if name in annotated:

@@ -21,9 +21,14 @@ def test_boxes_are_imported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     out = tmp_path / "boxes"
     assert main(["import-boxes", str(source), "--out", str(out), "--fps", "25"]) == 0
     said = capsys.readouterr().out
-    assert "1 boxes of 1 keyframes in 1 video(s), 1 actions (run)" in said
-    assert "AVA.START_SECOND 0 AVA.VALID_SECONDS [] AVA.FPS 25" in said
-    assert (out / "boxes.csv").read_text() == "v,0,0.1000,0.1000,0.5000,0.5000,1\n"
+    assert f"{out / 'boxes.csv'}: 1 boxes of 1 keyframes in 1 video(s)" in said
+    assert "note: " in said
+    assert "  MODEL: {NUM_CLASSES: 1}\n  AVA:\n" in said
+    assert "    START_SECOND: 0\n" in said
+    assert (out / "boxes.csv").read_text() == "v,0000,0.1000,0.1000,0.5000,0.5000,1\n"
     source.write_text("[]")
     assert main(["import-boxes", str(source), "--out", str(out), "--fps", "25"]) == 2
-    assert "slowfast data: " in capsys.readouterr().err
+    assert "slowfast data import-boxes: " in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["import-boxes", str(source), "--out", str(out), "--fps", "0"])
+    assert "expected a number above 0, got '0'" in capsys.readouterr().err

@@ -14,6 +14,7 @@ from slowfast.cli.main import main
 from slowfast.data.datasets.motions import encode
 from slowfast.data.datasets.motions_objects import ObjectSettings, draw_object_clip
 from slowfast.data.datasets.motions_scene import CLASSES
+from slowfast.engine.moments import EveryStep, KeyframesOf
 from slowfast.engine.people import Found, PersonDetector, write_people
 
 SETTINGS = ObjectSettings(0, (1, 1), CLASSES, 2, 96, 72, fps=15, pictures=False)
@@ -55,7 +56,9 @@ def test_there_is_a_keyframe_a_second(videos: Path, tmp_path: Path) -> None:
 
 
 def test_seconds_are_counted_as_the_lists_do(videos: Path, tmp_path: Path) -> None:
-    write_people(videos, tmp_path / "boxes.csv", Seen(), every=0.5, start_second=900.25)
+    write_people(
+        videos, tmp_path / "boxes.csv", Seen(), moments=EveryStep(0.5), start_second=900.25
+    )
     seconds = [line.split(",")[1] for line in (tmp_path / "boxes.csv").read_text().splitlines()]
     assert seconds[-4:] == ["900.5", "0901", "901.5", "0902"]
 
@@ -65,12 +68,43 @@ def test_what_was_broken_off_goes_on(videos: Path, tmp_path: Path) -> None:
     write_people(videos, out, Seen())
     whole = out.read_text()
     first = [line for line in whole.splitlines(keepends=True) if line.startswith("a")]
-    part.write_text("".join(first) + "#done a\nb,0001,0.0")  # cut off within a line
+    asked = "#asked EveryStep(step=1.0) 0 0.05\n"
+    part.write_text(asked + "".join(first) + "#done 5 a\nb,0001,0.0")  # cut off within a line
     seen = Seen()
-    write_people(videos, out, seen)
+    assert write_people(videos, out, seen).keyframes == 6
     assert seen.batches == [1]
     assert out.read_text() == whole
     assert not part.exists()
+
+
+def test_a_list_that_was_asked_for_something_else_begins_anew(
+    videos: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    part = tmp_path / ".boxes.csv.part"
+    part.write_text("#asked EveryStep(step=1.0) 0 0.05 other.pth\n#done 5 a\n")
+    seen = Seen()
+    assert write_people(videos, tmp_path / "boxes.csv", seen).videos == 2
+    assert sum(seen.batches) == 6
+    assert "was asked for something else; the list begins anew" in caplog.text
+
+
+def test_the_keyframes_of_a_list_are_looked_at(videos: Path, tmp_path: Path) -> None:
+    """At 5 frames a second, second 1.07 is frame 5 like second 1; what is asked for is written."""
+    given = tmp_path / "val.csv"
+    given.write_text("a,0001,0,0,1,1,2\na,1.07,0,0,1,1,2\na,1.07,0,0,1,1,1\na,0004,,,,,\n")
+    seen = Seen()
+    report = write_people(videos, tmp_path / "out.csv", seen, moments=KeyframesOf([given]))
+    assert (report.videos, report.keyframes, seen.batches) == (1, 3, [2])
+    lines = (tmp_path / "out.csv").read_text().splitlines()
+    assert [line.split(",")[:2] for line in lines] == [["a", "0001"], ["a", "1.07"], ["a", "0004"]]
+    given.write_text("a,0007,0,0,1,1,2\n")
+    with pytest.raises(
+        ValueError, match=r"val.csv: expected keyframes of 'a' from second 0 to 6\.00"
+    ):
+        write_people(videos, tmp_path / "out.csv", seen, moments=KeyframesOf([given]))
+    given.write_text("aa,0001,0,0,1,1,2\n")
+    with pytest.raises(ValueError, match=r"the first is 'aa' \(did you mean 'a'\?\); rename it"):
+        write_people(videos, tmp_path / "out.csv", seen, moments=KeyframesOf([given]))
 
 
 def test_what_cannot_be_read_is_told(videos: Path, tmp_path: Path) -> None:
@@ -121,6 +155,7 @@ def test_weights_that_cannot_be_had_are_told(
     assert main([*words, "--device", "cpu"]) == 2
     said = capsys.readouterr().err
     assert "cannot be downloaded (no route to host); get https://" in said
+    assert "give --weights FILE, or put it at /" in said
     torch.save({"w": torch.zeros(1)}, tmp_path / "other.pth")
     assert main([*words, "--device", "cpu", "--weights", str(tmp_path / "other.pth")]) == 2
     assert "expected the weights of torchvision's fasterrcnn_resnet50_fpn_v2" in (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from torch import nn
 
 from slowfast.data.batch import Batch
 from slowfast.data.boxes import Boxes
-from slowfast.data.datasets.box_rows import BoxRows
+from slowfast.data.datasets.box_rows import NO_ROWS, BoxRows
 from slowfast.data.record import Record
 from slowfast.data.transforms.device import InputStage
 from slowfast.tasks.detection import Detection, box_rows_of
@@ -121,3 +122,9 @@ def test_detections_are_rows_of_a_list() -> None:
     assert rows.label.tolist() == [1, 2, 1, 2]
     assert rows.score.tolist() == [0.5, 0.25, 1.0, 0.0]
     assert rows.corners[1].tolist() == pytest.approx([0.1, 0.2, 0.3, 0.4])
+
+
+def test_validation_needs_annotations() -> None:
+    blind = replace(task(), truth=lambda: FrameTruth(NO_ROWS, {1: "run"}, known=False))
+    with pytest.raises(ValueError, match=r"AVA.GROUNDTRUTH_FILE is empty.*TRAIN.ENABLE False"):
+        blind.evaluator(Keyframes())

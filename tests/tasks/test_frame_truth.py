@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -45,3 +46,12 @@ def test_it_is_read_as_the_config_says(tmp_path: Path) -> None:
     (tmp_path / "map.pbtxt").write_text('item { name: "run" id: 81 }')
     with pytest.raises(ValueError, match=r"map\.pbtxt: expected classes .*80\), found 81"):
         truth_from_cfg(with_values(get_cfg(), keys))
+
+
+def test_without_annotations_there_is_no_figure(tmp_path: Path) -> None:
+    (tmp_path / "map.pbtxt").write_text('item { name: "run" id: 1 }')
+    keys = {"AVA.ANNOTATION_DIR": str(tmp_path), "AVA.LABEL_MAP_FILE": "map.pbtxt"}
+    keys |= {"AVA.GROUNDTRUTH_FILE": "", "AVA.EXCLUSION_FILE": ""}
+    truth = truth_from_cfg(with_values(get_cfg(), keys | {"MODEL.NUM_CLASSES": 80}))
+    found = rows(tmp_path, "a,1,0,0,1,1,1,0.9\n", detected=True)
+    assert math.isnan(frame_map(truth.curves(found)))

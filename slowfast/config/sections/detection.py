@@ -72,7 +72,8 @@ AVA = Section(
             texts, NAMES, kinds=LIST_OR_NONE),
         Key("DETECTION_SCORE_THRESH", 0.9, "Least score of a detected box.",
             between(0, 1), "from 0 to 1"),
-        Key("GROUNDTRUTH_FILE", "ava_val_v2.2.csv", "Annotated boxes to evaluate against."),
+        Key("GROUNDTRUTH_FILE", "ava_val_v2.2.csv", "Annotated boxes to evaluate against; empty: "
+            "a test predicts and has no figure."),
         Key("EXCLUSION_FILE", "ava_val_excluded_timestamps_v2.2.csv", "Seconds left out of the "
             "evaluation."),
         Key("LABEL_MAP_FILE", "ava_action_list_v2.2_for_activitynet_2019.pbtxt", "Names and "

@@ -123,6 +123,19 @@ def read_exclusions(path: str | Path) -> set[Keyframe]:
     return {(row[0], second_of(row[1], where)) for where, row in rows}
 
 
+def read_keyframes(*paths: str | Path) -> dict[str, list[float]]:
+    """Seconds of each video that lists of boxes have, increasing.
+
+    Raises:
+        ValueError: there is no such file, or a line is not like that.
+    """
+    found: dict[str, set[float]] = {}
+    for path in paths:
+        for where, row in _rows(path, columns=(2, 8), expected=ANNOTATED):
+            found.setdefault(row[0], set()).add(second_of(row[1], where))
+    return {video: sorted(seconds) for video, seconds in found.items()}
+
+
 def second_of(text: str, where: str) -> float:
     try:
         second = float(text)
@@ -134,8 +147,9 @@ def second_of(text: str, where: str) -> float:
 
 
 def second_text(second: float) -> str:
-    """As AVA writes it: 0902; fractions of other data stay."""
-    return f"{int(second):04d}" if second == int(second) else f"{second:g}"
+    """As AVA writes it: 0902; of other data to a tenth of a millisecond."""
+    second = round(second, 4)
+    return f"{int(second):04d}" if second == int(second) else f"{second:.4f}".rstrip("0")
 
 
 def _rows(

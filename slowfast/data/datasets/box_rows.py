@@ -42,6 +42,11 @@ class BoxRows:
         return len(self.label)
 
 
+NO_ROWS = BoxRows(
+    (), np.empty(0, np.int64), np.empty(0), np.empty((0, 4)), np.empty(0, np.int64), np.empty(0)
+)
+
+
 def read_box_rows(path: str | Path, *, detected: bool) -> BoxRows:
     """Read a list of annotated or of detected boxes.
 

@@ -66,12 +66,12 @@ def list_pictures(folder: str) -> tuple[str, ...]:
     except OSError as error:
         raise VideoError(
             f"{folder}: expected a folder of pictures, found {error.strerror}",
-            advice="check the list of videos and DATA.PATH_PREFIX",
+            advice="check the list of videos and DATA.PATH_PREFIX, or AVA.FRAME_DIR",
         ) from error
     if not names:
         raise VideoError(
             f"{folder}: expected a folder of pictures, found none ({', '.join(SUFFIXES)})",
-            advice="check the list of videos and DATA.PATH_PREFIX",
+            advice="check the list of videos and DATA.PATH_PREFIX, or AVA.FRAME_DIR",
         )
     names.sort(key=_natural)
     frames: dict[Natural, str] = {}

@@ -154,7 +154,10 @@ def read_checkpoint(path: str | Path, *, caffe2: bool = False) -> dict[str, Any]
         CheckpointError: the file is missing, damaged, or not a checkpoint.
     """
     if not PATHS.exists(str(path)):
-        raise CheckpointError(f"{path}: there is no such checkpoint; check the path")
+        raise CheckpointError(
+            f"{path}: there is no such checkpoint; check the path (TRAIN.CHECKPOINT_FILE_PATH, "
+            "TEST.CHECKPOINT_FILE_PATH or --checkpoint)"
+        )
     file = Path(local_path(str(path)))
     try:
         if file.suffix == SHARDED and file.is_dir():

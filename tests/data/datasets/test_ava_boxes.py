@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from slowfast.data.datasets.ava_boxes import BoxLists, read_exclusions
+from slowfast.data.datasets.ava_boxes import BoxLists, read_exclusions, read_keyframes, second_text
 
 
 def lists(path: Path, text: str, *, detected: bool) -> BoxLists:
@@ -54,3 +54,13 @@ def test_exclusions(tmp_path: Path) -> None:
         ValueError, match=r"excluded.csv:1: expected 'video,second', found 'a 0902'"
     ):
         read_exclusions(path)
+
+
+def test_seconds_are_written_so_that_they_are_found_again() -> None:
+    written = [second_text(each) for each in (902, 0.5, 12345.6789, 2.00001)]
+    assert written == ["0902", "0.5", "12345.6789", "0002"]
+
+
+def test_keyframes_of_lists(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("v,3,0,0,1,1,2\nv,0001,,,,,\nv,3.0,0,0,.5,1,2\nw,2\n")
+    assert read_keyframes(tmp_path / "a.csv") == {"v": [1, 3], "w": [2]}
