@@ -96,17 +96,14 @@ class _Frames:
 
     start: int
     stop: float
-    step: int
 
     @classmethod
     def of(cls, root: Element) -> _Frames:
         start = root.findtext(".//start_frame") or "0"
         stop = root.findtext(".//stop_frame") or ""
-        step = (root.findtext(".//frame_filter") or "").rpartition("step=")[2].strip()
         return cls(
             int(start) if start.isdecimal() else 0,
             int(stop) if stop.isdecimal() and int(stop) else math.inf,
-            max(int(step) if step.isdecimal() else 1, 1),
         )
 
     def check(self, frame: int, where: str) -> None:
