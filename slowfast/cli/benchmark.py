@@ -11,6 +11,7 @@ import simplejson
 import torch
 
 from slowfast.cli.arguments import positive
+from slowfast.cli.benchmark_ava import measure_ava_eval, print_ava_eval
 from slowfast.cli.benchmark_data import measure_data, print_data
 from slowfast.cli.benchmark_networks import Case, measure_network, print_networks
 from slowfast.cli.benchmark_processes import measure_processes, print_processes
@@ -29,6 +30,7 @@ EXAMPLE = """examples:
   %(prog)s data --videos DIR --json      on your own files
   %(prog)s model --networks x3d_s --threads 1 --batch 2
   %(prog)s startup --repeats 5           to the first iteration, beside imports alone
+  %(prog)s ava-eval --repeats 3          frame-mAP of generated lists, 57,000 boxes x 80 classes
   %(prog)s train --cfg configs/Motions/SLOWFAST_TINY.yaml NUM_GPUS 0 --processes 1 2
   %(prog)s train --repeats 5 NUM_GPUS 1 TRAIN.BATCH_SIZE 16     on a GPU: under 9 minutes
 """
@@ -56,6 +58,8 @@ def main(argv: Sequence[str] | None = None, *, program: str = "slowfast benchmar
             print_data(rows, machine)
         elif args.what == "startup":
             print_startup(rows)
+        elif args.what == "ava-eval":
+            print_ava_eval(rows)
         else:
             print(machine)
             _print_train(rows)
@@ -71,6 +75,10 @@ def _data(args: argparse.Namespace) -> list[Row]:
 
 def _startup(args: argparse.Namespace) -> list[Row]:
     return measure_startup(args.cfg, args.opts, args.repeats)
+
+
+def _ava_eval(args: argparse.Namespace) -> list[Row]:
+    return measure_ava_eval(args.boxes, args.repeats)
 
 
 def measure_model(args: argparse.Namespace) -> list[Row]:
@@ -142,6 +150,7 @@ MEASURES: dict[str, Callable[[argparse.Namespace], list[Row]]] = {
     "model": measure_model,
     "train": _train,
     "startup": _startup,
+    "ava-eval": _ava_eval,
 }
 
 
@@ -198,6 +207,8 @@ def parse_args(argv: Sequence[str] | None, program: str) -> argparse.Namespace:
     train.add_argument(
         "--steps", type=positive, default=12, metavar="N", help="of a run of them (12)"
     )
+    ava = parser.add_argument_group("ava-eval")
+    ava.add_argument("--boxes", type=positive, default=57_000, metavar="N", help="(57000)")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
     parser.add_argument("opts", nargs="*", metavar="KEY VALUE")
     return parser.parse_intermixed_args(argv)

@@ -75,6 +75,8 @@ def evaluate_lists(
 
 def _warn_of_strangers(annotated: str, truth: BoxRows, detected: str, found: BoxRows) -> None:
     """Detections in videos without annotations are all wrong, which is seldom meant."""
+    if not len(found):
+        LOGGER.warning("%s: no detections with an action in it; all classes get 0", detected)
     strangers = sorted(set(found.names) - set(truth.names))
     if strangers:
         LOGGER.warning(

@@ -12,6 +12,7 @@ from slowfast.data.bad_samples import BadSampleLog
 from slowfast.data.loader import EvalLoader
 from slowfast.engine.meters import Progress
 from slowfast.engine.to_device import ToDevice
+from slowfast.engine.unread import samples_are
 from slowfast.log import LOGGER
 from slowfast.tasks.base import Task
 
@@ -54,9 +55,10 @@ def evaluate(
     videos = len(loader.dataset)
     if left_out := sum(dist.gather_objects(left_out)):
         LOGGER.warning(
-            "%d of %d val videos could not be read and are in no figure; they are in %s",
+            "%d of %d val %s could not be read and are in no figure; they are in %s",
             left_out,
             videos,
+            samples_are(loader.dataset.records),
             bad.path,
         )
     if left_out == videos:

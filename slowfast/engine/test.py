@@ -38,6 +38,7 @@ from slowfast.engine.record import open_run, record_data, write_json
 from slowfast.engine.results import final_figures
 from slowfast.engine.support import refuse_unsupported
 from slowfast.engine.to_device import ToDevice
+from slowfast.engine.unread import left_out_entry, samples_are
 from slowfast.eval.ensemble import ViewEnsemble
 from slowfast.log import LOGGER
 from slowfast.tasks.base import Task
@@ -145,15 +146,16 @@ def _test_views(
     results = run.judge.summarise(tested) | {
         "views_per_video": views,
         "num_views": len(rows) * views,
-        "left_out": [{"video": item.path, "cause": item.cause} for item in run.left_out],
+        "left_out": [left_out_entry(item, records) for item in run.left_out],
         "weights": "averaged (EMA)" if cfg.EMA.ENABLE else "trained",
         "seconds": time.perf_counter() - since,
     }
     if run.left_out:
         LOGGER.warning(
-            "%d of %d videos could not be read and are in no figure; they are in %s/%s",
+            "%d of %d %s could not be read and are in no figure; they are in %s/%s",
             len(run.left_out),
             len(records),
+            samples_are(records),
             cfg.OUTPUT_DIR,
             "bad_samples.jsonl",
         )

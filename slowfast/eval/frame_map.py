@@ -32,6 +32,8 @@ class BoxTable:
         return len(self.label)
 
     def rows(self, chosen: NDArray[np.bool_]) -> BoxTable:
+        if chosen.all():
+            return self
         return BoxTable(
             self.keyframe[chosen], self.corners[chosen], self.label[chosen], self.score[chosen]
         )
@@ -73,20 +75,27 @@ def frame_curves(
         classes: those that are evaluated; rows of others are passed over.
     """
     wanted = np.unique(np.fromiter(classes, np.int64))
-    x1, y1, x2, y2 = detected.corners.T
-    detected = detected.rows((x1 < x2) & (y1 < y2) & np.isin(detected.label, wanted))
     annotated = annotated.rows(np.isin(annotated.label, wanted))
+    detected = detected.rows(np.isin(detected.label, wanted))
+    # A keyframe's place among equal scores is that of its first row, with or without an area.
+    listed = _first_rows(detected.keyframe)
+    x1, y1, x2, y2 = detected.corners.T
+    whole = (x1 < x2) & (y1 < y2)
+    listed, detected = listed[whole], detected.rows(whole)
     right = _right(annotated, detected, iou)
 
-    listed = _first_rows(detected.keyframe)
-    by_label = np.argsort(detected.label, kind="stable")
-    ends = np.searchsorted(detected.label, wanted, side="right", sorter=by_label)
-    begins = np.searchsorted(detected.label, wanted, side="left", sorter=by_label)
-    curves = {}
-    for label, begin, end in zip(wanted.tolist(), begins, ends, strict=True):
+    # By class, in the order of the list; numbers of few bits are sorted faster.
+    place = np.searchsorted(wanted, detected.label).astype(np.min_scalar_type(len(wanted)))
+    by_label = np.argsort(place, kind="stable")
+    ends = np.cumsum(np.bincount(place, minlength=len(wanted)))
+    curves, begin = {}, 0
+    for label, end in zip(wanted.tolist(), ends.tolist(), strict=True):
         rows = by_label[begin:end]
+        begin = end
+        if (np.diff(listed[rows]) < 0).any():
+            rows = rows[np.argsort(listed[rows], kind="stable")]
         # Surest first; of equal ones the last of the keyframe that appears last.
-        order = np.lexsort((listed[rows], detected.score[rows]))[::-1]
+        order = np.argsort(detected.score[rows], kind="stable")[::-1]
         hits = np.cumsum(right[rows[order]], dtype=np.float64)
         count = int((annotated.label == label).sum())
         curves[label] = Curve(hits / np.arange(1, len(rows) + 1), hits / max(count, 1), count)

@@ -76,7 +76,8 @@ def figures(cfg: Any) -> list[tuple[Any, ...]]:
     return [tuple(record.get(key) for key in FIGURES) for record in map(simplejson.loads, lines)]
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.slow
+@pytest.mark.parametrize("task", list(RECIPES))
 def test_a_run_that_is_stopped_goes_on_as_if_it_was_not(
     configure: Configure, task: str, tmp_path: Path
 ) -> None:

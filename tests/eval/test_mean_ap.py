@@ -61,3 +61,21 @@ def test_what_has_no_map_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         average_precision(scores, targets)
+
+
+def test_random_scores_against_the_definition() -> None:
+    """Recall's steps times precision, a threshold at a time; most scores are shared."""
+    random = torch.Generator().manual_seed(3)
+    for _ in range(200):
+        rows, levels = (int(torch.randint(1, 13, (), generator=random)) for _ in range(2))
+        scores = torch.randint(0, levels, (rows, 3), generator=random) / 4
+        targets = (torch.rand(rows, 3, generator=random) < 0.3).float()
+        for column, found in enumerate(average_precision(scores, targets).tolist()):
+            pairs = list(zip(scores[:, column].tolist(), targets[:, column].tolist(), strict=True))
+            total, recall, area = sum(hit for _, hit in pairs), 0.0, 0.0
+            for threshold in sorted({score for score, _ in pairs}, reverse=True):
+                above = [hit for score, hit in pairs if score >= threshold]
+                area += (sum(above) - recall) * sum(above) / len(above)
+                recall = sum(above)
+            expected = area / total if total else math.nan
+            assert found == pytest.approx(expected, abs=1e-12, nan_ok=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ import torch
 from torch import Tensor
 
 from slowfast.data.boxes import GivenBoxes
-from slowfast.data.datasets.table_rows import table_rows
+from slowfast.data.datasets.box_lines import box_lines, number_in
 from slowfast.data.packed_text import packed_numbers
 from slowfast.data.record import NoSuchSplit
 from slowfast.paths import local_path
@@ -137,13 +136,7 @@ def read_keyframes(*paths: str | Path) -> dict[str, list[float]]:
 
 
 def second_of(text: str, where: str) -> float:
-    try:
-        second = float(text)
-    except ValueError:
-        second = math.nan
-    if not math.isfinite(second):
-        raise ValueError(f"{where}: expected a second, found {text!r}")
-    return second
+    return number_in(text, where, "a second")
 
 
 def second_text(second: float) -> str:
@@ -155,28 +148,18 @@ def second_text(second: float) -> str:
 def _rows(
     path: str | Path, *, columns: tuple[int, int], expected: str
 ) -> Iterator[tuple[str, list[str]]]:
-    """(file:line, columns) of each line that is not blank."""
+    """(file:line, columns) of each line that is neither blank nor a header."""
     file_path = Path(local_path(str(path)))
     if not file_path.is_file():
         raise NoSuchSplit(
             f"{path}: expected a list of '{expected}', found nothing; set AVA.ANNOTATION_DIR to "
             "its folder, or the key that names it to '' or [] if there is none"
         )
-    with file_path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-        for where, cells in table_rows(file, str(path)):
-            if not columns[0] <= len(cells) <= columns[1]:
-                raise ValueError(
-                    f"{where}: expected '{expected}', found {','.join(cells)!r} with {len(cells)} "
-                    "columns"
-                )
-            yield where, cells
+    return box_lines(file_path, str(path), columns=columns, expected=expected)
 
 
 def _corners(cells: tuple[str, ...], where: str) -> tuple[float, float, float, float]:
-    try:
-        x1, y1, x2, y2 = (float(cell) for cell in cells)
-    except ValueError as error:
-        raise ValueError(f"{where}: expected x1,y1,x2,y2, found {','.join(cells)!r}") from error
+    x1, y1, x2, y2 = (number_in(cell, where, "numbers x1,y1,x2,y2") for cell in cells)
     # Detectors and annotators reach a little over the edge; pixels are another matter.
     if not (-0.5 <= x1 <= x2 <= 1.5 and -0.5 <= y1 <= y2 <= 1.5):
         raise ValueError(
@@ -187,14 +170,8 @@ def _corners(cells: tuple[str, ...], where: str) -> tuple[float, float, float, f
 
 
 def _score(cell: str, where: str) -> float:
-    try:
-        score = float(cell) if cell else 1.0
-    except ValueError:
-        score = math.nan
     # Above 1 are the persons of annotated lists, which public recipes name among the detected ones.
-    if not math.isfinite(score):
-        raise ValueError(f"{where}: expected a score from 0 to 1, found {cell!r}")
-    return score
+    return number_in(cell, where, "a score from 0 to 1") if cell else 1.0
 
 
 def _label(cell: str, where: str, num_classes: int) -> int:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from slowfast.data.datasets.table_rows import table_rows
+from slowfast.data.datasets.box_lines import box_lines, number_in
 from slowfast.paths import local_path
 
 ANNOTATED = "video,second,x1,y1,x2,y2,action[,person]"
@@ -50,10 +49,12 @@ NO_ROWS = BoxRows(
 def read_box_rows(path: str | Path, *, detected: bool) -> BoxRows:
     """Read a list of annotated or of detected boxes.
 
-    Rows without an action, or with action -1, are boxes of persons and left out.
+    Rows without an action, or with action -1, are boxes of persons and left out; so are rows
+    without both, of seconds in which nobody is.
 
     Raises:
-        ValueError: there is no such file, or a line is not like that.
+        ValueError: there is no such file, a line is not like that, or the corners of an annotated
+            box are not in order.
     """
     file = Path(local_path(str(path)))
     if not file.is_file():
@@ -98,6 +99,7 @@ def _columns_at_once(file: Path, *, detected: bool) -> tuple[NDArray[np.bytes_],
     label = found[:, 5]
     usual = np.isfinite(found).all() and ((label >= 1) | (label == -1)).all()
     usual = usual and (label == np.floor(label)).all() and (rows["video"] != b"").all()
+    usual = usual and (detected or (found[:, 1:3] <= found[:, 3:5]).all())
     return (rows["video"], found) if usual else None
 
 
@@ -108,32 +110,26 @@ def _columns_by_row(
     videos: list[bytes] = []
     numbers: list[list[float]] = []
     expected = DETECTED if detected else ANNOTATED
-    with file.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as lines:
-        for where, cells in table_rows(lines, shown):
-            if not (8 if detected else 7) <= len(cells) <= 8 or not cells[0]:
-                raise ValueError(
-                    f"{where}: expected '{expected}', found {','.join(cells)!r} with "
-                    f"{len(cells)} columns"
-                )
-            row = [_number(cell, where, expected) for cell in (*cells[1:6], cells[6] or "-1")]
-            if row[5] != -1 and (row[5] < 1 or row[5] % 1):
-                raise ValueError(
-                    f"{where}: expected an action from 1, nothing or -1, found {cells[6]!r}"
-                )
-            videos.append(cells[0].encode(errors="surrogateescape"))
-            numbers.append([*row, _number(cells[7], where, expected)] if detected else row)
+    number = f"a number in '{expected}'"
+    columns = (8 if detected else 7, 8)
+    for where, cells in box_lines(file, shown, columns=columns, expected=expected):
+        if not any(cells[2:6]) and cells[6] in ("", "-1"):
+            number_in(cells[1], where, number)
+            continue
+        row = [number_in(cell, where, number) for cell in (*cells[1:6], cells[6] or "-1")]
+        if row[5] != -1 and (row[5] < 1 or row[5] % 1):
+            raise ValueError(
+                f"{where}: expected an action from 1, nothing or -1, found {cells[6]!r}"
+            )
+        if not detected and not (row[1] <= row[3] and row[2] <= row[4]):
+            raise ValueError(
+                f"{where}: expected x1,y1,x2,y2, the smaller ones first, found "
+                f"{','.join(cells[2:6])!r}"
+            )
+        videos.append(cells[0].encode(errors="surrogateescape"))
+        numbers.append([*row, number_in(cells[7], where, number)] if detected else row)
     table = np.array(numbers, np.float64).reshape(len(numbers), 7 if detected else 6)
     return np.array(videos, np.bytes_), table
-
-
-def _number(cell: str, where: str, expected: str) -> float:
-    try:
-        number = float(cell)
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
-        raise ValueError(f"{where}: expected '{expected}', found {cell!r} for a number")
-    return number
 
 
 def _numbered(videos: NDArray[np.bytes_]) -> tuple[tuple[str, ...], NDArray[np.int64]]:

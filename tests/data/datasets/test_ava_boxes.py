@@ -21,7 +21,7 @@ def lists(path: Path, text: str, *, detected: bool) -> BoxLists:
     [
         ("v,902,0.1,0.2", r"boxes.csv:2: expected 'video,second,.*, found 'v,902,0.1,0.2' with 4"),
         ("v,later,0,0,1,1,,0.9", r"boxes.csv:2: expected a second, found 'later'"),
-        ("v,902,a,0,1,1,,0.9", r"boxes.csv:2: expected x1,y1,x2,y2, found 'a,0,1,1'"),
+        ("v,902,a,0,1,1,,0.9", r"boxes.csv:2: expected numbers x1,y1,x2,y2, found 'a'"),
         ("v,902,10,20,300,200,,0.9", r"boxes.csv:2: expected .* shares .* divide pixels by"),
         ("v,902,0.5,0,0.4,1,,0.9", r"boxes.csv:2: expected .* the smaller ones first"),
         ("v,902,0,0,1,1,,high", r"boxes.csv:2: expected a score from 0 to 1, found 'high'"),

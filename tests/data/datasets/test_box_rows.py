@@ -65,9 +65,9 @@ def test_an_empty_list_has_no_rows(tmp_path: Path) -> None:
     [
         ("a,1,0,0,1,1,2", r"list.csv:2: expected 'video,.*score', found '.*' with 7 columns"),
         (",1,0,0,1,1,2,1", r"list.csv:2: expected 'video,"),
-        ("a,x,0,0,1,1,2,1", "list.csv:2: .*found 'x' for a number"),
-        ("a,1,0,0,nan,1,2,1", "list.csv:2: .*found 'nan' for a number"),
-        ("a,1,0,0,1,1,2,inf", "list.csv:2: .*found 'inf' for a number"),
+        ("a,x,0,0,1,1,2,1", "list.csv:2: expected a number in 'video,.*found 'x'"),
+        ("a,1,0,0,nan,1,2,1", "list.csv:2: expected a number in .*found 'nan'"),
+        ("a,1,0,0,1,1,2,inf", "list.csv:2: expected a number in .*found 'inf'"),
         ("a,1,0,0,1,1,0,1", "list.csv:2: expected an action from 1, nothing or -1, found '0'"),
         ("a,1,0,0,1,1,1.5,1", "list.csv:2: expected an action from 1, .*found '1.5'"),
     ],
@@ -76,6 +76,26 @@ def test_a_malformed_line_is_named(tmp_path: Path, line: str, message: str) -> N
     (tmp_path / "list.csv").write_text(f"a,1,0,0,1,1,1,1\n{line}\n")
     with pytest.raises(ValueError, match=message):
         read_box_rows(tmp_path / "list.csv", detected=True)
+
+
+def test_seconds_with_nobody_in_them_and_persons_without_an_action(tmp_path: Path) -> None:
+    (tmp_path / "list.csv").write_text("a,1,,,,,,\na,2,,,,,-1,\na,3,0,0,1,1,,5\na,4,0,0,1,1,2,5\n")
+    assert read_box_rows(tmp_path / "list.csv", detected=False).second.tolist() == [4]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("a,1,.5,0,.4,1,2,1", "list.csv:2: expected .* the smaller ones first, found '.5,0,.4,1'"),
+        ("a,1,0,.5,1,.4,2,1", "list.csv:2: expected .* the smaller ones first"),
+        ("a,1,,,,,2,1", "list.csv:2: expected a number in .*found ''"),
+        ("a,,,,,,,", "list.csv:2: expected a number in .*found ''"),
+    ],
+)
+def test_a_malformed_annotation_is_named(tmp_path: Path, line: str, message: str) -> None:
+    (tmp_path / "list.csv").write_text(f"a,1,0,0,1,1,1,1\n{line}\n")
+    with pytest.raises(ValueError, match=message):
+        read_box_rows(tmp_path / "list.csv", detected=False)
 
 
 def test_a_missing_list_is_named(tmp_path: Path) -> None:
