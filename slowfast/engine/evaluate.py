@@ -62,8 +62,9 @@ def evaluate(
             bad.path,
         )
     if left_out == videos:
+        sample = samples_are(loader.dataset.records).removesuffix("s")
         raise ValueError(
-            f"no video of val can be read ({videos} listed, see {bad.path}); correct the "
+            f"no {sample} of val can be read ({videos} listed, see {bad.path}); correct the "
             "list or DATA.PATH_PREFIX, of AVA also AVA.FRAME_DIR and AVA.VIDEO_DIR"
         )
     evaluator.merge(dist.gather_objects(evaluator.state()))

@@ -49,12 +49,7 @@ def read_kinetics(
     Raises:
         ValueError: there is no such file, it is empty, or a line is none of these.
     """
-    path = Path(local_path(str(list_file)))
-    if not path.is_file():
-        raise NoSuchSplit(
-            f"{list_file}: expected a list of videos, found nothing; set DATA.PATH_TO_DATA_DIR to "
-            "the folder of train.csv, val.csv and test.csv"
-        )
+    path = local_list(list_file)
     separator = separator.replace("\\t", "\t")
     rows = _rows(path, str(list_file), separator, num_classes, skip_rows)
     manifest = Manifest.from_rows(rows, prefix=prefix, source=str(path))
@@ -64,6 +59,33 @@ def read_kinetics(
             + (f" after DATA.SKIP_ROWS ({skip_rows}) of them" if skip_rows else "")
         )
     return manifest
+
+
+def local_list(list_file: str | Path) -> Path:
+    """Where the list of a split is on this machine.
+
+    Raises:
+        NoSuchSplit: there is none.
+    """
+    path = Path(local_path(str(list_file)))
+    if not path.is_file():
+        raise NoSuchSplit(
+            f"{list_file}: expected a list of videos, found nothing; set DATA.PATH_TO_DATA_DIR to "
+            "the folder of train.csv, val.csv and test.csv"
+        )
+    return path
+
+
+def list_lines(path: Path, shown: str, skip_rows: int) -> Iterator[tuple[int, str]]:
+    """Number and text of each line after the first ``skip_rows`` that is not blank."""
+    # File names are bytes: whatever encoding they are in, they must come out as they went in.
+    with path.open(encoding="utf-8", errors="surrogateescape", newline=None) as file:
+        for number, line in enumerate(file, start=1):
+            if number == 1:
+                refuse_utf16(line, shown)
+            line = line.strip("\r\n\ufeff" if number == 1 else "\r\n")
+            if number > skip_rows and line.strip():
+                yield number, line
 
 
 def read_class_names(path: str | Path) -> list[str]:
@@ -94,30 +116,21 @@ def _rows(
     path: Path, shown: str, separator: str, num_classes: int | None, skip_rows: int
 ) -> Iterator[tuple[str, int]]:
     unlabelled: bool | None = None
-    # File names are bytes: whatever encoding they are in, they must come out as they went in.
-    with path.open(encoding="utf-8", errors="surrogateescape", newline=None) as file:
-        for number, line in enumerate(file, start=1):
-            if number == 1:
-                refuse_utf16(line, shown)
-            line = line.strip("\r\n\ufeff" if number == 1 else "\r\n")
-            if number <= skip_rows or not line.strip():
-                continue
-            video, label = split_line(line, separator)
-            if label is None and is_video_name(line.strip()):
-                video, value, bare = line.strip(), 0, True
-            else:
-                value, bare = (
-                    _label(label, line, f"{shown}:{number}", separator, num_classes),
-                    False,
-                )
-            if unlabelled not in (None, bare):
-                raise ValueError(
-                    f"{shown}:{number}: expected lines of one kind, found {line!r} "
-                    f"{'without' if bare else 'with'} a label after lines "
-                    f"{'with' if bare else 'without'}; label all of them or none"
-                )
-            unlabelled = bare
-            yield video, value
+    for number, line in list_lines(path, shown, skip_rows):
+        video, label = split_line(line, separator)
+        if label is None and is_video_name(line.strip()):
+            video, value, bare = line.strip(), 0, True
+        else:
+            bare = False
+            value = _label(label, line, f"{shown}:{number}", separator, num_classes)
+        if unlabelled not in (None, bare):
+            raise ValueError(
+                f"{shown}:{number}: expected lines of one kind, found {line!r} "
+                f"{'without' if bare else 'with'} a label after lines "
+                f"{'with' if bare else 'without'}; label all of them or none"
+            )
+        unlabelled = bare
+        yield video, value
     if unlabelled:
         LOGGER.warning(
             "%s has paths without labels: every video gets label 0, and accuracies mean nothing",

@@ -12,12 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from slowfast.data.datasets.kinetics import kinetics_from_cfg, split_line
-from slowfast.data.datasets.table_rows import refuse_utf16
+from slowfast.data.datasets.kinetics import kinetics_from_cfg, list_lines, local_list, split_line
 from slowfast.data.manifest import Manifest
 from slowfast.data.packed_text import digest_of, packed_numbers
-from slowfast.data.record import NoSuchSplit, Record, Records
-from slowfast.paths import local_path
+from slowfast.data.record import Record, Records
 
 NONE = '""'  # the labels of a video that has none, as in frame lists
 
@@ -102,12 +100,7 @@ def read_label_sets(
     Raises:
         ValueError: there is no such file, it is empty, or a line is not like that.
     """
-    path = Path(local_path(str(list_file)))
-    if not path.is_file():
-        raise NoSuchSplit(
-            f"{list_file}: expected a list of videos, found nothing; set DATA.PATH_TO_DATA_DIR to "
-            "the folder of train.csv, val.csv and test.csv"
-        )
+    path = local_list(list_file)
     rows = _rows(path, str(list_file), separator.replace("\\t", "\t"), num_classes, skip_rows)
     sets = LabelSets.from_rows(rows, num_classes=num_classes, prefix=prefix, source=str(path))
     if not len(sets):
@@ -140,24 +133,17 @@ def _rows(
 ) -> Iterator[tuple[str, list[int]]]:
     # The path is as short as it can be: "3, 17" is two labels, not a path that ends in "3,".
     form = re.compile(rf'(.+?){re.escape(separator)}\s*("[^"]*"|-?\d+(?:\s*,\s*-?\d+)*)\s*')
-    # File names are bytes: whatever encoding they are in, they must come out as they went in.
-    with path.open(encoding="utf-8", errors="surrogateescape", newline=None) as file:
-        for number, line in enumerate(file, start=1):
-            if number == 1:
-                refuse_utf16(line, shown)
-            text = line.strip("\r\n\ufeff" if number == 1 else "\r\n")
-            if number <= skip_rows or not text.strip():
-                continue
-            found = form.fullmatch(text)
-            if found is None:
-                raise ValueError(
-                    f"{shown}:{number}: expected 'path{separator}3,17', or 'path{separator}{NONE}' "
-                    f"of a video without labels (DATA.MULTI_LABEL), got {text!r}. Set "
-                    "DATA.PATH_LABEL_SEPARATOR if another character divides them"
-                )
-            video, _ = split_line(f"{found[1]}{separator}0", separator)
-            labels = label_numbers(found[2].strip('"').strip(), num_classes, f"{shown}:{number}")
-            yield video, labels
+    for number, text in list_lines(path, shown, skip_rows):
+        found = form.fullmatch(text)
+        if found is None:
+            raise ValueError(
+                f"{shown}:{number}: expected 'path{separator}3,17', or 'path{separator}{NONE}' "
+                f"of a video without labels (DATA.MULTI_LABEL), got {text!r}. Set "
+                "DATA.PATH_LABEL_SEPARATOR if another character divides them"
+            )
+        video, _ = split_line(f"{found[1]}{separator}0", separator)
+        labels = label_numbers(found[2].strip('"').strip(), num_classes, f"{shown}:{number}")
+        yield video, labels
 
 
 def lists_from_cfg(cfg: Any, split: str) -> Records:
