@@ -95,6 +95,7 @@ class BadSampleLog:
                 record = {
                     "path": each.path,
                     "video": each.video,
+                    **({} if each.second is None else {"second": each.second}),
                     "cause": each.cause,
                     "replaced_by": each.replaced_by,
                     "epoch": epoch,

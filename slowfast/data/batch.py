@@ -14,12 +14,21 @@ from slowfast.data.yuv import YuvFrames
 
 @dataclass(frozen=True)
 class BadSample:
-    """A video that could not be read; ``replaced_by`` is the row that took its place, if any."""
+    """What could not be read: a video, or the clip around a keyframe of one.
+
+    Attributes:
+        video: its row in the manifest.
+        path: the file.
+        cause: where, what was expected and what was found.
+        replaced_by: the row that took its place, if any.
+        second: of the keyframe, as the lists have it; None for a whole video.
+    """
 
     video: int
     path: str
     cause: str
     replaced_by: int | None = None
+    second: float | None = None
 
 
 @dataclass(frozen=True)

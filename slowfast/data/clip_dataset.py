@@ -95,8 +95,13 @@ class ClipDataset(Dataset):
         try:
             return self.read(row, epoch=epoch)
         except VideoError as error:
-            bad = BadSample(row, self.records[row].path, str(error))
+            bad = self._bad(row, error)
         return self._stand_in(bad, epoch) if self.substitute else bad
+
+    def _bad(self, row: int, error: VideoError) -> BadSample:
+        record = self.records[row]
+        second = record.keyframe_key[1] if record.keyframe_key else None
+        return BadSample(row, record.path, str(error), second=second)
 
     def _stand_in(self, bad: BadSample, epoch: int) -> Sample | BadSample:
         """Another video for the same place in the same epoch; always the same one."""
@@ -106,10 +111,8 @@ class ClipDataset(Dataset):
             try:
                 sample = self.read(row, epoch=epoch)
             except VideoError as error:
-                failed.append(BadSample(row, self.records[row].path, str(error)))
+                failed.append(self._bad(row, error))
                 continue
-            replaced = [
-                BadSample(each.video, each.path, each.cause, replaced_by=row) for each in failed
-            ]
+            replaced = [replace(each, replaced_by=row) for each in failed]
             return Sample(**{**vars(sample), "bad": tuple(replaced)})
         return bad

@@ -146,7 +146,7 @@ def _test_views(
     results = run.judge.summarise(tested) | {
         "views_per_video": views,
         "num_views": len(rows) * views,
-        "left_out": [left_out_entry(item, records) for item in run.left_out],
+        "left_out": [left_out_entry(item) for item in run.left_out],
         "weights": "averaged (EMA)" if cfg.EMA.ENABLE else "trained",
         "seconds": time.perf_counter() - since,
     }

@@ -13,7 +13,7 @@ def samples_are(records: Records) -> str:
     return "keyframes" if len(records) and records[0].keyframe_key else "videos"
 
 
-def left_out_entry(item: BadSample, records: Records) -> dict[str, Any]:
+def left_out_entry(item: BadSample) -> dict[str, Any]:
     """As results list it; with its ``second`` if the sample is a keyframe."""
-    key = records[item.video].keyframe_key
-    return {"video": item.path, **({"second": key[1]} if key else {}), "cause": item.cause}
+    second = {} if item.second is None else {"second": item.second}
+    return {"video": item.path, **second, "cause": item.cause}

@@ -13,7 +13,14 @@ from slowfast.viz.report_classes import class_part, confusion_part, num_classes
 from slowfast.viz.report_labels import labels_part
 from slowfast.viz.report_mistakes import mistakes_part
 from slowfast.viz.report_precision import pr_part, precision_part
-from slowfast.viz.report_run import bad_part, curves_part, data_part, settings_part, supply_part
+from slowfast.viz.report_run import (
+    bad_part,
+    curves_part,
+    data_part,
+    samples_left_out,
+    settings_part,
+    supply_part,
+)
 from slowfast.viz.run_files import EXPECTED, RunFiles, read_run
 
 
@@ -112,8 +119,9 @@ def _headline(run: RunFiles) -> list[Tile]:
     if "views_per_video" in results:
         each = "views of each box" if of_boxes else "views of each, counted once"
         shown.append(Tile(str(results["views_per_video"]), each))
-    if results.get("left_out"):
-        shown.append(Tile(f"{len(results['left_out']):,}", "videos left out, unreadable"))
+    if left_out := results.get("left_out"):
+        what = f"{samples_left_out(left_out)} left out, unreadable"
+        shown.append(Tile(f"{len(left_out):,}", what))
     if not shown:
         errors = [r["top1_err"] for r in run.of_type("val_epoch") if "top1_err" in r]
         if errors:

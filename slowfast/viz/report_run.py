@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import PurePath
 from typing import Any
@@ -123,17 +123,24 @@ def data_part(run: RunFiles) -> Part:
 
 
 def bad_part(run: RunFiles) -> Part:
-    """Videos that could not be read, and those that the test left out."""
+    """What could not be read, and what the test left out: videos, or keyframes of them."""
     rows = [
-        [bad.get("path", ""), bad.get("cause", ""), _replacement(bad)] for bad in run.bad_samples
+        [_place(bad, "path"), bad.get("cause", ""), _replacement(bad)] for bad in run.bad_samples
     ]
     known = {row[0] for row in rows}
     left_out = [_left_out(entry) for entry in run.results.get("left_out") or []]
     rows += [row for row in left_out if row[0] not in known]
-    shown = table(["Video", "Cause", "Replaced by"], rows[:MAX_BAD_ROWS])
+    what = samples_left_out([*run.bad_samples, *(run.results.get("left_out") or [])])
+    shown = table([what[:-1].capitalize(), "Cause", "Replaced by"], rows[:MAX_BAD_ROWS])
     if len(rows) > MAX_BAD_ROWS:
         shown += f'<p class="note">and {len(rows) - MAX_BAD_ROWS} more in bad_samples.jsonl</p>'
-    return Part("bad", f"Videos that could not be read ({len(rows)})", card(shown))
+    return Part("bad", f"{what.capitalize()} that could not be read ({len(rows)})", card(shown))
+
+
+def samples_left_out(entries: Sequence[Any]) -> str:
+    """What the entries are, in a word: videos, or keyframes of them."""
+    of_keyframes = any(isinstance(entry, Mapping) and "second" in entry for entry in entries)
+    return "keyframes" if of_keyframes else "videos"
 
 
 def settings_part(run: RunFiles, changed: set[str]) -> Part:
@@ -177,13 +184,19 @@ def _series(
 
 def _replacement(bad: Record) -> str:
     other = bad.get("replaced_by")
-    return "left out" if other is None else f"video {other}"
+    return "left out" if other is None else f"{samples_left_out([bad])[:-1]} {other}"
 
 
 def _left_out(entry: Any) -> list[str]:
     if isinstance(entry, Mapping):
-        return [str(entry.get("video", "")), str(entry.get("cause", "")), "left out"]
+        return [_place(entry, "video"), str(entry.get("cause", "")), "left out"]
     return [str(entry), "", "left out"]
+
+
+def _place(entry: Mapping[str, Any], key: str) -> str:
+    """The file, and the second of it if that is a keyframe."""
+    path = str(entry.get(key, ""))
+    return f"{path} at {entry['second']:g} s" if "second" in entry else path
 
 
 def _cell(value: Any) -> str:

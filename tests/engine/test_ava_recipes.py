@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -98,6 +99,11 @@ def test_a_keyframe_without_frames_is_left_out_with_all_its_views(
     assert (results["num_keyframes"], results["num_boxes"], results["num_views"]) == (2, 2, 16)
     assert len(results["left_out"]) == 3
     assert "expected a picture" in results["left_out"][0]["cause"]
+    noted = [json.loads(line) for line in (tmp_path / "run/bad_samples.jsonl").open()]
+    seconds = [902, 903, 904]
+    assert [sorted({e["second"] for e in each}) for each in (noted, results["left_out"])] == [
+        seconds, seconds,
+    ]  # fmt: skip
 
 
 def test_a_batch_without_boxes_reaches_every_weight_with_gradients_of_zero(

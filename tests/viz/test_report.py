@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from html.parser import HTMLParser
@@ -87,6 +88,22 @@ def test_unreadable_and_left_out_videos_are_listed(write_run: WriteRun) -> None:
     assert "torn.mp4 torn.mp4: cut short video 7" in words
     assert "lost.mp4 lost.mp4: found no frames left out" in words
     assert "1 videos left out, unreadable" in words
+
+
+def test_keyframes_that_were_left_out_are_named_with_their_seconds(write_run: WriteRun) -> None:
+    folder = write_run()
+    results = json.loads((folder / "test_results.json").read_text())
+    results["left_out"] = [{"video": "lost.mp4", "second": 902.5, "cause": "found no frames"}]
+    (folder / "test_results.json").write_text(json.dumps(results))
+    torn = {"path": "torn.mp4", "second": 904, "cause": "cut short", "epoch": 0}
+    lines = [torn | {"replaced_by": 7}, torn | {"replaced_by": None, "second": 905}]
+    (folder / "bad_samples.jsonl").write_text("".join(json.dumps(each) + "\n" for each in lines))
+    words = re.sub(r"\s+", " ", read(write_report(folder)).words)
+    assert "1 keyframes left out, unreadable" in words
+    assert "Keyframes that could not be read (3)" in words
+    assert "torn.mp4 at 904 s cut short keyframe 7" in words
+    assert "torn.mp4 at 905 s cut short left out" in words
+    assert "lost.mp4 at 902.5 s found no frames left out" in words
 
 
 def test_mistakes_are_animated_most_confident_first(write_run: WriteRun, tmp_path: Path) -> None:
