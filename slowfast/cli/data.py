@@ -1,4 +1,4 @@
-"""Make the built-in data sets; show augmented clips; import boxes of annotation tools."""
+"""Make the built-in data sets; show augmented clips; import boxes and tables of others."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from slowfast.cli import check_data, import_boxes
+from slowfast.cli import check_data, import_boxes, kinetics_lists
 from slowfast.cli.errors import explain_errors
 from slowfast.config import load_cfg
 from slowfast.data.augmentation_from_cfg import augment_stage_from_cfg
@@ -25,6 +25,7 @@ EXAMPLE = """examples:
   %(prog)s check --list lists/train.csv --prefix /videos    name the files that are broken
   %(prog)s show --cfg FILE.yaml --out clips.png             training clips as the network sees them
   %(prog)s import-boxes cvat/*.xml --videos videos --out boxes    boxes to lists like AVA's
+  %(prog)s kinetics-lists *.csv --videos k400 --out lists   lists from the published tables
 """
 
 
@@ -34,6 +35,8 @@ def main(argv: Sequence[str] | None = None, *, program: str = "slowfast data") -
         return check_data.main(words[1:], program=f"{program} check")
     if words[:1] == ["import-boxes"]:
         return import_boxes.main(words[1:], program=f"{program} import-boxes")
+    if words[:1] == ["kinetics-lists"]:
+        return kinetics_lists.main(words[1:], program=f"{program} kinetics-lists")
     args = parse_args(words, program)
     return explain_errors(program, lambda: args.action(args))
 
@@ -140,6 +143,11 @@ def parse_args(argv: Sequence[str] | None, program: str) -> argparse.Namespace:
     _add_show(jobs)
     jobs.add_parser(
         "import-boxes", help="boxes of CVAT, COCO or a table to lists like AVA's", add_help=False
+    )
+    jobs.add_parser(
+        "kinetics-lists",
+        help="lists of Kinetics from the tables it is published as, and the videos",
+        add_help=False,
     )
     jobs.add_parser("check", help="the same as slowfast check-data", add_help=False)
     return parser.parse_args(argv)

@@ -15,7 +15,7 @@ COMMANDS = {
     "run": "Train and/or test, as the YAML says; tools/run_net.py is this command.",
     "submit": "Hand a run to SLURM through submitit; it is queued again at its time limit.",
     "predict": "Name what videos show, with a trained checkpoint.",
-    "data": "Make the built-in data sets; show augmented clips; import boxes of annotation tools.",
+    "data": "Make the built-in data sets; show augmented clips; import boxes and tables of others.",
     "doctor": "Look over this machine, and with --cfg over a run that is to be started on it.",
     "check-data": "Decode every video of the lists once; find what is broken, copied or leaked.",
     "prepare-data": "Write small copies of videos that decode fast, pictures or tar shards; and "

@@ -8,7 +8,7 @@ from itertools import accumulate, pairwise
 from typing import Any
 
 from slowfast import dist
-from slowfast.config import with_values
+from slowfast.config import ConfigError, with_values
 from slowfast.config.check import check_across_sections
 from slowfast.log import LOGGER
 
@@ -86,7 +86,7 @@ def phases(cfg: Any) -> list[Phase]:
         if first == stage.end:
             continue  # too short a training for this shape
         changed = with_values(changed, {**rates, **_shape_values(cfg, stage.shape)})
-        check_across_sections(changed)
+        _check(changed, cfg, stage.shape)
         found.append(Phase(changed, cfg, first, stage.end, multigrid.EVAL_FREQ))
     if not found:
         raise ValueError(
@@ -102,6 +102,19 @@ def phases(cfg: Any) -> list[Phase]:
             *(ends_with.NUM_FRAMES, ends_with.TRAIN_CROP_SIZE, last.frames, last.crop),
         )
     return found
+
+
+def _check(changed: Any, cfg: Any, shape: Shape) -> None:
+    """Raise if a rule does not hold in a phase, naming the numbers that the user gave."""
+    try:
+        check_across_sections(changed)
+    except ConfigError as error:
+        raise ConfigError(
+            f"MULTIGRID.LONG_CYCLE_FACTORS make {shape.frames} frames of {shape.crop} pixels of "
+            f"DATA.NUM_FRAMES {cfg.DATA.NUM_FRAMES} and TRAIN_CROP_SIZE "
+            f"{cfg.DATA.TRAIN_CROP_SIZE}, for which {error}; change the factors, or what they "
+            "multiply"
+        ) from error
 
 
 def phase_index(plan: Sequence[Phase], *, epoch: int, batch: int) -> int:

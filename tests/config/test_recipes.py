@@ -39,6 +39,20 @@ def test_recipe_equals_the_table_and_passes_the_checks(name: str) -> None:
         assert loaded == cfg, "checks and derived values change nothing"
 
 
+@pytest.mark.parametrize("name", ["4x16_R50", "8x8_R50", "8x8_R101", "16x8_R101"])
+def test_slowfast_on_kinetics_600_as_the_paper_says(name: str) -> None:
+    """Twice the schedule of Kinetics-400 and half its rate: 0.8 for 1,024 clips (1812.03982)."""
+    cfg = load_cfg(CONFIGS / f"Kinetics600/SLOWFAST_{name}.yaml")
+    small = CONFIGS / f"Kinetics/SLOWFAST_{name}.yaml"
+    paper = CONFIGS / f"paper/table2/slowfast_{name.lower()}.yaml"
+    before = load_cfg(small if small.is_file() else paper)
+    assert pytest.approx(0.8) == cfg.SOLVER.BASE_LR / cfg.TRAIN.BATCH_SIZE * 1024
+    assert before.SOLVER.BASE_LR == 2 * cfg.SOLVER.BASE_LR
+    for key in ("MAX_EPOCH", "WARMUP_EPOCHS"):
+        assert cfg.SOLVER[key] == 2 * before.SOLVER[key]
+    assert (before.MODEL.NUM_CLASSES, cfg.MODEL.NUM_CLASSES) == (400, 600)
+
+
 def test_the_recipe_of_sixteen_machines_is_scaled() -> None:
     cfg = load_cfg(CONFIGS / "Kinetics" / "REV_MVIT_B_16x4_CONV.yaml")
     assert cfg.NUM_SHARDS == 16

@@ -155,6 +155,13 @@ def test_what_makes_no_schedule_is_refused(keys: dict[str, Any], message: str) -
         phases(with_values(recipe("Charades/SLOWFAST_16x8_R50_multigrid"), keys))
 
 
+def test_a_shape_that_the_network_cannot_take_names_what_the_user_gave() -> None:
+    cfg = recipe("Charades/SLOWFAST_16x8_R50_multigrid", "DATA.NUM_FRAMES", 8, "NUM_GPUS", 0)
+    with pytest.raises(ValueError, match=r"make 2 frames of 158 pixels of DATA\.NUM_FRAMES 8 and .*"
+                       r"multiple of SLOWFAST\.ALPHA.*; change the factors"):  # fmt: skip
+        phases(cfg)
+
+
 def test_steps_after_the_last_epoch_are_never_reached() -> None:
     cfg = recipe("Charades/SLOWFAST_16x8_R50_multigrid")
     more = {"SOLVER.STEPS": [*cfg.SOLVER.STEPS, 90], "SOLVER.LRS": [*cfg.SOLVER.LRS, 0.001]}

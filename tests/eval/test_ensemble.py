@@ -84,6 +84,16 @@ def test_negative_scores_survive_a_maximum() -> None:
     assert ensemble.complete()[1].tolist() == [[-2.0, -1.0]]
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize("method", ["sum", "max"])
+def test_one_score_that_is_no_number_is_refused(method: str, value: float) -> None:
+    """Also what a maximum would hide."""
+    scores = torch.zeros(VIEWS, CLASSES)
+    scores[2, 5] = value
+    with pytest.raises(ValueError, match="video 4: expected finite scores, got 1 that are not"):
+        new(method).update(4, torch.arange(VIEWS), scores, torch.zeros(CLASSES))
+
+
 def test_a_view_counts_once() -> None:
     scores, labels = given("single")
     ensemble = filled(new(), scores, labels, [0, 1])
@@ -141,9 +151,14 @@ def table_of(states: list[dict[str, Tensor]]) -> dict[str, Tensor]:
 @pytest.mark.parametrize("kind", ["single", "multi"])
 @pytest.mark.parametrize("world", [2, 3, 4, 9])
 def test_any_number_of_ranks_gives_what_one_gives(world: int, kind: str, method: str) -> None:
-    """Seven videos of five views, each scored in two parts; some ranks of nine have none."""
+    """Seven videos of five views, each scored in two parts; some ranks of nine have none.
+
+    Logits are of any sign; those of video 2 are negative and those of video 3 zero in all views.
+    """
     random = torch.Generator().manual_seed(3)
-    scores = torch.rand(7, 5, CLASSES, generator=random)
+    scores = torch.randn(7, 5, CLASSES, generator=random)
+    scores[2] = -scores[2].abs() - 1
+    scores[3] = 0
     labels = (
         torch.arange(7) if kind == "single" else torch.rand(7, CLASSES, generator=random).round()
     )
@@ -161,8 +176,9 @@ def test_any_number_of_ranks_gives_what_one_gives(world: int, kind: str, method:
     one = scored(0, 1).complete()
     for mine, expected in zip(merged.complete(), one, strict=True):
         torch.testing.assert_close(mine, expected, rtol=0, atol=1e-6)
-    joined = scores.sum(1) if method == "sum" else scores.amax(1)
-    torch.testing.assert_close(one[1].float(), joined)
+    joined = scores.double().sum(1) if method == "sum" else scores.double().amax(1)
+    torch.testing.assert_close(one[1], joined, rtol=0, atol=1e-12)
+    assert one[1][2].max() < 0
     assert torch.equal(one[2], labels)
 
 
@@ -170,6 +186,7 @@ def test_any_number_of_ranks_gives_what_one_gives(world: int, kind: str, method:
 def test_a_merged_table_joins_rows_of_one_video(method: str) -> None:
     """Views of a video that several ranks scored, in one table with the others."""
     scores, labels = given("multi")
+    scores = scores - 2  # a table that begins with zeros would hide them
     whole = filled(new(method), scores, labels, list(range(VIDEOS * VIEWS)))
     parts = [
         filled(new(method), scores, labels, list(range(r, VIDEOS * VIEWS, 3))) for r in (0, 1, 2)

@@ -41,6 +41,19 @@ def test_equal_scores_are_one_threshold() -> None:
         assert found.item() == pytest.approx((1 / 3 + 2 / 4) / 2)
 
 
+def test_a_video_without_labels_counts_for_no_class_and_a_class_without_videos_not_at_all() -> None:
+    scores = torch.tensor([[0.9, 0.2, 0.5], [0.8, 0.2, 0.5], [0.7, 0.2, 0.5], [0.7, 0.2, 0.5]])
+    targets = torch.tensor([[0, 0, 0], [1, 1, 0], [0, 1, 0], [1, 0, 0]])
+    found = average_precision(scores, targets)
+    # The first video is above both hits of class 0; the other scores of a class are all equal.
+    assert found[:2].tolist() == pytest.approx([(1 / 2 + 2 / 4) / 2, 2 / 4])
+    assert mean_average_precision(found) == pytest.approx(1 / 2)
+    order = torch.tensor([3, 0, 2, 1])
+    assert torch.equal(average_precision(scores[order], targets[order])[:2], found[:2])
+    twice = average_precision(scores.repeat(2, 1), targets.repeat(2, 1))
+    assert torch.equal(twice[:2], found[:2]), "the same videos once more"
+
+
 def test_nothing_to_judge_is_nan() -> None:
     assert average_precision(torch.rand(0, 2), torch.zeros(0, 2)).isnan().all()
     assert math.isnan(

@@ -264,7 +264,11 @@ CROP = (
         False,
         "Move the relative crop from its first position to a second over the clip.",
     ),
-    Key("RANDOM_FLIP", True, "Mirror half of the training clips left to right."),
+    Key(
+        "RANDOM_FLIP",
+        True,
+        "Mirror half of the training clips; never those of ssv2, whose classes tell the sides.",
+    ),
     Key(
         "IN_VAL_CROP_RATIO",
         0.875,

@@ -42,6 +42,7 @@ class DataSet:
         sampling: how clips are cut: by time; one frame of each segment; every n-th frame; around
             keyframes with boxes; or the only frame of a picture.
         labels: of a video: one; several, or none; or as DATA.MULTI_LABEL says.
+        mirrored: whether a mirrored clip has the label of the clip.
         bgr: the public code reads its pictures as blue, green, red and goes on with that order.
             Means and deviations are in it, and REVERSE_INPUT_CHANNEL turns it into RGB, which
             is what published networks (initialised from Kinetics) were trained on.
@@ -51,12 +52,13 @@ class DataSet:
     names: Callable[[Any], list[str]] = own_names_from_cfg
     sampling: Literal["time", "segments", "strides", "keyframes", "picture"] = "time"
     labels: Literal["one", "several", "either"] = "one"
+    mirrored: bool = True
     bgr: bool = False
 
 
 _KINETICS = DataSet(lists_from_cfg, labels="either")
 _CHARADES = DataSet(charades_from_cfg, sampling="strides", labels="several", bgr=True)
-_SSV2 = DataSet(ssv2_from_cfg, ssv2_names_from_cfg, sampling="segments", bgr=True)
+_SSV2 = DataSet(ssv2_from_cfg, ssv2_names_from_cfg, sampling="segments", mirrored=False, bgr=True)
 _IMAGENET = DataSet(imagenet_from_cfg, imagenet_names_from_cfg, sampling="picture")
 
 # Those that begin with "ptv" are the names that recipes of pytorchvideo have for the same lists.

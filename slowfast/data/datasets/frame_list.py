@@ -206,7 +206,10 @@ def _read_rows(
     header = first_line.split()
     labelled = num_classes is not None
     if not {VIDEO, PATH, *([LABELS] if labelled else [])} <= set(header):
-        raise ValueError(f"{shown}:1: expected the header '{HEADER}', found {' '.join(header)!r}")
+        raise ValueError(
+            f"{shown}:1: expected the header '{HEADER}', found {first_line.strip()[:120]!r}; write "
+            "one line a frame below that header, divided by spaces (docs/data.md)"
+        )
     video_at, path_at = header.index(VIDEO), header.index(PATH)
     labels_at = header.index(LABELS) if LABELS in header else None
     needed = max(video_at, path_at, labels_at if labelled and labels_at is not None else 0) + 1

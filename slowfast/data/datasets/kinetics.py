@@ -83,9 +83,19 @@ def list_lines(path: Path, shown: str, skip_rows: int) -> Iterator[tuple[int, st
         for number, line in enumerate(file, start=1):
             if number == 1:
                 refuse_utf16(line, shown)
+                refuse_annotations(line, shown)
             line = line.strip("\r\n\ufeff" if number == 1 else "\r\n")
             if number > skip_rows and line.strip():
                 yield number, line
+
+
+def refuse_annotations(first_line: str, shown: str) -> None:
+    """Raise for the table that Kinetics is published as, which is given in place of a list."""
+    if "youtube_id" in first_line.split(","):
+        raise ValueError(
+            f"{shown}:1: expected a list of video files, found the annotations of Kinetics, which "
+            "name none; make lists of them with slowfast data kinetics-lists"
+        )
 
 
 def read_class_names(path: str | Path) -> list[str]:

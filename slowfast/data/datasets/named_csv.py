@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from slowfast.data.datasets.kinetics import refuse_annotations
 from slowfast.data.datasets.label_names import numbers_of_names, own_names_from_cfg
 from slowfast.data.datasets.label_sets import LabelSets
 from slowfast.data.datasets.table_rows import refuse_utf16, table_rows
@@ -43,6 +44,7 @@ def read_table(path: Path, *, several: bool = False) -> Iterator[tuple[str, str,
     with file_path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
         header = file.readline().rstrip("\r\n")
         refuse_utf16(header, str(path))
+        refuse_annotations(header, str(path))
         separator = max(SEPARATORS, key=header.count)
         columns = [name.strip().strip('"').lower() for name in header.split(separator)]
         if not set(COLUMNS) <= set(columns):

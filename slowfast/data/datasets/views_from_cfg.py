@@ -29,6 +29,7 @@ from slowfast.data.short_cycle import short_crops
 from slowfast.data.transforms.box_plan import CentralCrop, WholeFrame
 from slowfast.data.transforms.spatial import RandomAreaCrop, RandomShortSideCrop
 from slowfast.data.view import all_views
+from slowfast.log import LOGGER
 
 
 def clips_from_cfg(cfg: Any, split: str) -> Clips:
@@ -71,6 +72,12 @@ def cycle_from_cfg(cfg: Any) -> list[Clips]:
 
 def random_views_from_cfg(cfg: Any, split: str, *, crop_size: int = 0) -> Clips:
     data, train = cfg.DATA, split == "train"
+    if train and not crop_size and data.RANDOM_FLIP and not flip_from_cfg(cfg, split):
+        LOGGER.warning(
+            "DATA.RANDOM_FLIP is True, but clips of %s are not mirrored: its classes tell left "
+            "from right; set it to False",
+            cfg.TRAIN.DATASET,
+        )
     crops = data.TRAIN_CROP_NUM_SPATIAL * samples_of_a_clip_from_cfg(cfg)
     views = RandomViews(
         open_source=open_source_from_cfg(cfg),
@@ -126,7 +133,8 @@ def picture_views_from_cfg(cfg: Any, split: str) -> PictureViews:
         # What recipes leave unset is the custom of ImageNet (1409.4842, Sec. 6).
         area = tuple(data.TRAIN_JITTER_SCALES_RELATIVE or (0.08, 1.0))
         aspect = tuple(data.TRAIN_JITTER_ASPECT_RELATIVE or (3 / 4, 4 / 3))
-        crop = RandomAreaCrop(area, aspect, data.TRAIN_CROP_SIZE, flip=data.RANDOM_FLIP)
+        flip = flip_from_cfg(cfg, split)
+        crop = RandomAreaCrop(area, aspect, data.TRAIN_CROP_SIZE, flip=flip)
     return PictureViews(
         open_source=open_source_from_cfg(cfg),
         num_frames=data.NUM_FRAMES,
@@ -154,6 +162,7 @@ def crop_from_cfg(cfg: Any, split: str, *, size: int = 0) -> CropRule:
     """
     data = cfg.DATA
     size = size or data.TRAIN_CROP_SIZE
+    flip = flip_from_cfg(cfg, split)
     area, aspect = data.TRAIN_JITTER_SCALES_RELATIVE, data.TRAIN_JITTER_ASPECT_RELATIVE
     if split == "train" and (area or aspect):
         if not (area and aspect):
@@ -161,7 +170,7 @@ def crop_from_cfg(cfg: Any, split: str, *, size: int = 0) -> CropRule:
                 "DATA.TRAIN_JITTER_SCALES_RELATIVE and DATA.TRAIN_JITTER_ASPECT_RELATIVE go "
                 f"together, got {area} and {aspect}; set both or neither"
             )
-        return RandomAreaCrop(tuple(area), tuple(aspect), size, flip=data.RANDOM_FLIP)
+        return RandomAreaCrop(tuple(area), tuple(aspect), size, flip=flip)
     low, high = data.TRAIN_JITTER_SCALES
     if cfg.MULTIGRID.DEFAULT_S:  # small crops of multigrid show as much of a frame as large ones
         low = round(low * size / cfg.MULTIGRID.DEFAULT_S)
@@ -171,9 +180,12 @@ def crop_from_cfg(cfg: Any, split: str, *, size: int = 0) -> CropRule:
             f"({size}): a crop of a frame that small is impossible; raise the "
             "first or lower the second"
         )
-    return RandomShortSideCrop(
-        low, high, size, flip=data.RANDOM_FLIP, inverse=data.INV_UNIFORM_SAMPLE
-    )
+    return RandomShortSideCrop(low, high, size, flip=flip, inverse=data.INV_UNIFORM_SAMPLE)
+
+
+def flip_from_cfg(cfg: Any, split: str) -> bool:
+    """Whether half of the clips are mirrored: never where that would make labels wrong."""
+    return bool(cfg.DATA.RANDOM_FLIP and dataset_kind_from_cfg(cfg, split).mirrored)
 
 
 def uniform_views_from_cfg(cfg: Any) -> UniformViews:

@@ -106,7 +106,8 @@ def load_weights(
             the error may name them.
 
     Raises:
-        NothingFits: no tensor fits, or with ``allow_partial`` none but vectors and counters.
+        NothingFits: no tensor fits; or, with ``allow_partial`` or ``adjustable``, none but vectors
+            and counters.
         CheckpointError: not everything fits and ``allow_partial`` is off, or there are values
             that are no weights.
     """
@@ -120,8 +121,13 @@ def load_weights(
     fitting = _fit(named, own, report, inflation=inflation, grid=grid, saved=saved_grid)
     # Vectors of norms and counters have the shapes of those of any other network.
     kernels = any(value.ndim > 1 for value in fitting.values())
-    if not fitting or (allow_partial and not kernels and any(v.ndim > 1 for v in own.values())):
-        raise NothingFits(_nothing_fits(source, list(own), list(state), others=len(fitting)))
+    useless = not kernels and any(value.ndim > 1 for value in own.values())
+    # Where keys of TRAIN count, the error below would name one that ends here.
+    if not fitting or (useless and (allow_partial or adjustable)):
+        others = len(fitting)
+        raise NothingFits(
+            _nothing_fits(source, list(own), list(state), others=others, misfit=report.misfit)
+        )
     if not report.complete and not allow_partial:
         advice = _STRICT if not adjustable else _PARTIAL
         if adjustable and not inflation:
@@ -278,12 +284,16 @@ def _inflation_hint(named: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> s
     )
 
 
-def _nothing_fits(source: str, own: list[str], given: list[str], *, others: int) -> str:
+def _nothing_fits(
+    source: str, own: list[str], given: list[str], *, others: int, misfit: list[str]
+) -> str:
     example = own[0]
     near = difflib.get_close_matches(example, given, n=1, cutoff=0.0)
     but = f" but {others} vectors and counters" if others else ""
+    found = f"the nearest name in the file is {near[0] if near else None!r}"
     return (
         f"{source}: no tensor of the checkpoint fits the network{but}. The network begins with "
-        f"{example!r}; the nearest name in the file is {near[0] if near else None!r}. Check "
-        "MODEL.ARCH and RESNET.DEPTH, or remove a prefix with TRAIN.CHECKPOINT_CLEAR_NAME_PATTERN"
+        f"{example!r}; {f'of another shape is {misfit[0]}' if misfit else found}. Check "
+        "MODEL.ARCH, RESNET.DEPTH and RESNET.WIDTH_PER_GROUP, or remove a prefix with "
+        "TRAIN.CHECKPOINT_CLEAR_NAME_PATTERN"
     )

@@ -79,6 +79,9 @@ def test_what_is_no_frame_list(write: Write, tmp_path: Path) -> None:
         read_frame_list(tmp_path / "none.csv")
     with pytest.raises(ValueError, match=r"train.csv:1: expected the header 'original_vido_id "):
         read_frame_list(write(header="a.mp4 3"))
+    # The annotations that Charades is published with.
+    with pytest.raises(ValueError, match=r"found 'id,actions'; write one line a frame below that"):
+        read_frame_list(write("46GP8,c092 11.90 21.20", header="id,actions"))
     with pytest.raises(ValueError, match=r"train.csv: expected one frame a line, found no line"):
         read_frame_list(write())
     with pytest.raises(ValueError, match=r"train.csv:3: expected 'original_vido_id .*'v v 1'"):

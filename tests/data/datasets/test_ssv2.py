@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from slowfast.data.batch import Sample
 from slowfast.data.datasets.build import build_dataset, build_loader, class_names_from_cfg
 from slowfast.data.datasets.ssv2 import read_ssv2
+from slowfast.data.datasets.views_from_cfg import crop_from_cfg
 
 TEMPLATES = ["Putting [something] on [something]", "Pushing [something]", "Holding [something]"]
 HEADER = "original_vido_id video_id frame_id path labels"
@@ -94,8 +96,36 @@ def test_brackets_in_the_names_of_classes_make_no_difference(folder: Path) -> No
     assert [read_ssv2(folder, "val")[row].label for row in range(3)] == [0, 1, 2]
 
 
+def test_clips_are_never_mirrored(
+    folder: Path, recipe: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """The default of DATA.RANDOM_FLIP is True; with it a push to the left would go to the right."""
+    keys = {"DATA__PATH_TO_DATA_DIR": folder, "DATA__PATH_PREFIX": folder / "frames"}
+    name = "SSv2/SLOWFAST_16x8_R50.yaml"
+    clips = []
+    for flip in (False, True):
+        cfg = recipe(name, **keys, DATA__RANDOM_FLIP=flip, MODEL__NUM_CLASSES=3)
+        with caplog.at_level(logging.WARNING, logger="slowfast"):
+            data = build_dataset(cfg, "train")
+        clips.append(torch.cat([data.read(0, epoch=epoch).clips() for epoch in range(4)]))
+        assert ("clips of ssv2 are not mirrored" in caplog.text) == flip
+    assert torch.equal(*clips)
+    jitter = {"SCALES": "[0.5, 1.0]", "ASPECT": "[1.0, 1.0]"}
+    for split in ("train", "val"):
+        relative = {f"DATA__TRAIN_JITTER_{key}_RELATIVE": value for key, value in jitter.items()}
+        cfg = recipe(name, **keys, **relative, DATA__RANDOM_FLIP=True, MODEL__NUM_CLASSES=3)
+        assert crop_from_cfg(cfg, split).flip is False
+    kinetics = recipe("Kinetics/SLOWFAST_8x8_R50.yaml")
+    assert crop_from_cfg(kinetics, "train").flip is True
+
+
 def test_names_of_the_classes(cfg: Any, folder: Path) -> None:
     assert class_names_from_cfg(cfg)[1] == "Pushing something"
+    path = folder / "something-something-v2-labels.json"
+    path.write_text(json.dumps({TEMPLATES[0]: "2", "Holding something": "0", TEMPLATES[1]: "1"}))
+    names = ["Holding something", "Pushing something", "Putting something on something"]
+    assert class_names_from_cfg(cfg) == names, "by number, in whatever order the file has them"
+    assert [read_ssv2(folder, "val")[row].label for row in range(3)] == [2, 1, 0]
     (folder / "something-something-v2-labels.json").unlink()
     assert class_names_from_cfg(cfg) == []
 

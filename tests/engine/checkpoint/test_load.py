@@ -70,8 +70,12 @@ def test_vectors_of_norms_alone_are_nothing_that_fits() -> None:
     """They have the shapes of those of any other network, and half a network would be claimed."""
     own = nn.Sequential(nn.Conv3d(3, 4, 1), nn.BatchNorm3d(4))
     other = nn.Sequential(nn.Conv3d(5, 4, 1), nn.BatchNorm3d(4)).state_dict()
-    with pytest.raises(CheckpointError, match=r"fits the network but 6 vectors and counters\. The"):
-        load_weights(own, other, source="a.pyth", allow_partial=True)
+    for keys in ({"allow_partial": True}, {"adjustable": True}):  # which would name that key
+        with pytest.raises(
+            CheckpointError,
+            match=r"but 6 vectors and counters\. .*of another shape is 0\.weight \(\(4, 5.*WIDTH_",
+        ):
+            load_weights(own, other, source="a.pyth", **keys)
 
 
 def test_clear_patterns_are_removed_from_names() -> None:
