@@ -179,7 +179,7 @@ MISTAKES = {
     "every": (
         "1j20qq1JyX4,0903,0,0,1,1,,1\n",
         "AVA.TEST_PREDICT_BOX_LISTS",
-        r"and multiples of 4 \(AVA\.VAL_EVERY_SECONDS\)",
+        r"a multiple of 4 \(AVA\.VAL_EVERY_SECONDS\); set AVA\.FULL_TEST_ON_VAL True",
     ),
     "threshold": (
         "1j20qq1JyX4,0904,0,0,1,1,,0.2\n",
