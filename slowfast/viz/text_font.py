@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-import matplotlib
 from PIL import ImageFont
 
 
@@ -16,6 +15,8 @@ def text_font(size: int) -> ImageFont.FreeTypeFont:
     Args:
         size: pixels.
     """
+    import matplotlib  # takes long to load, and few runs draw text
+
     return ImageFont.truetype(
         str(Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")), size
     )
