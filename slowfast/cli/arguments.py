@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import math
+import sys
 
 
 def positive(text: str) -> int:
@@ -10,3 +12,23 @@ def positive(text: str) -> int:
     if not (text.isascii() and text.isdigit()) or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number from 1, got {text!r}")
     return int(text)
+
+
+def share(text: str) -> float:
+    """A number from 0 to 1."""
+    return _number(text, "a number from 0 to 1", 1.0)
+
+
+def not_negative(text: str) -> float:
+    """A number from 0, and not without end."""
+    return _number(text, "a number from 0", sys.float_info.max)
+
+
+def _number(text: str, expected: str, most: float) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number <= most:
+        raise argparse.ArgumentTypeError(f"expected {expected}, got {text!r}")
+    return number

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from slowfast.cli.arguments import positive, share
 from slowfast.cli.errors import explain_errors
 
 EXAMPLE = """examples:
@@ -47,9 +48,9 @@ def main(argv: Sequence[str] | None = None, *, program: str = "slowfast detect-p
         "--start-second", type=float, default=0.0, metavar="S", help="of the first frame (0)"
     )
     parser.add_argument(
-        "--threshold", type=float, default=0.05, metavar="P", help="least score of a box (0.05)"
+        "--threshold", type=share, default=0.05, metavar="P", help="least score of a box (0.05)"
     )
-    parser.add_argument("--batch", type=int, default=4, metavar="N", help="frames at once (4)")
+    parser.add_argument("--batch", type=positive, default=4, metavar="N", help="frames at once (4)")
     parser.add_argument("--device", metavar="NAME", help="cpu or cuda (the first GPU, if any)")
     args = parser.parse_args(argv)
 

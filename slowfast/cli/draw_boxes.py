@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from slowfast.cli.arguments import positive
+from slowfast.cli.arguments import not_negative, positive
 from slowfast.cli.errors import explain_errors
 
 EXAMPLE = """examples:
@@ -69,11 +69,15 @@ def parse_args(argv: Sequence[str] | None, program: str) -> argparse.Namespace:
         "--clips", type=positive, metavar="N", help="the first so many (default: all)"
     )
     parser.add_argument(
-        "--threshold", type=float, default=0.5, metavar="SCORE", help="least score (default: 0.5)"
+        "--threshold",
+        type=not_negative,
+        default=0.5,
+        metavar="SCORE",
+        help="least score (default: 0.5)",
     )
     parser.add_argument(
         "--hold",
-        type=float,
+        type=not_negative,
         default=1.0,
         metavar="SECONDS",
         help="to stand still at each keyframe (default: 1)",

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from slowfast.data.batch import Sample
-from slowfast.data.datasets.ava_boxes import second_text
+from slowfast.data.datasets.ava_boxes import keyframe_text
 from slowfast.data.record import Records
 from slowfast.engine.pr_curves import curves_of_boxes, curves_of_labels
 from slowfast.engine.results import named, summarise, write_predictions
@@ -137,7 +137,7 @@ class BoxJudge:
         unread = [self.records[row].keyframe_key for row in tested.unread]
         keyframes, corners = self._places(tested.rows)
         curves = truth.curves(
-            box_rows_of(self.records, keyframes, corners, tested.scores),
+            box_rows_of(self.records, keyframes, corners, tested.scores.float()),
             takes=self.task.tested,
             left_out=[key for key in unread if key],
         )
@@ -162,16 +162,22 @@ class BoxJudge:
         }
 
     def write(self, path: Path, tested: Tested) -> None:
-        """Also ``detections.csv`` beside it, as the server of the AVA challenge takes it."""
+        """Also ``detections.csv`` beside it, as the server of the AVA challenge takes it.
+
+        Its scores have all digits of float32: sure ones, and unlikely ones, would be equal
+        otherwise, and the figure of the list another than that of the test.
+        """
         keyframes, corners = self._places(tested.rows)
         names = named(tested.class_names, self.task.num_classes)
         evaluated = sorted(self.task.truth().names)
         numbers = ", ".join(["%.6g"] * self.task.num_classes)
-        every = zip(
-            keyframes.tolist(), corners.tolist(), tested.scores.tolist(), tested.labels, strict=True
-        )
+        scores_of = tested.scores.float().tolist()
+        every = zip(keyframes.tolist(), corners.tolist(), scores_of, tested.labels, strict=True)
         table = path.with_name("detections.csv")
-        with path.open("w") as lines, table.open("w", encoding="utf-8") as rows:
+        with (
+            path.open("w") as lines,
+            table.open("w", encoding="utf-8", errors="surrogateescape") as rows,
+        ):
             for keyframe, box, scores, label in every:
                 key = self.records[keyframe].keyframe_key
                 assert key is not None
@@ -186,9 +192,9 @@ class BoxJudge:
                 }
                 head = simplejson.dumps(record).removesuffix("}")
                 lines.write(f'{head}, "scores": [{numbers % tuple(scores)}]}}\n')
-                start = f"{key[0]},{second_text(key[1])},{','.join(f'{v:.6f}' for v in box)}"
+                start = f"{keyframe_text(key)},{','.join(f'{v:.6f}' for v in box)}"
                 rows.write(
-                    "".join(f"{start},{each},{scores[each - 1]:.6f}\n" for each in evaluated)
+                    "".join(f"{start},{each},{scores[each - 1]:.9g}\n" for each in evaluated)
                 )
 
     def _places(self, rows: Tensor) -> tuple[Tensor, Tensor]:

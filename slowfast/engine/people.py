@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from slowfast.config.errors import one_line
-from slowfast.data.datasets.ava_boxes import second_text
+from slowfast.data.datasets.ava_boxes import keyframe_text
 from slowfast.data.datasets.kinetics import is_video_name
 from slowfast.data.readers.clock import frames_at, times_of
 from slowfast.data.readers.source import OpenSource, Source, open_source
@@ -27,6 +27,7 @@ PERSON = 1  # of COCO's classes
 # Lines of an unfinished list that are no boxes: what it was asked for, and the end of a video.
 _NO_ROW = "#"
 _ASKED, _DONE = f"{_NO_ROW}asked ", f"{_NO_ROW}done "
+_ANY_BYTES = "surrogateescape"  # names of files may be no UTF-8
 
 Found = tuple[Tensor, Tensor]  # corners (R, 4) as shares of the frame, and scores (R,)
 
@@ -154,7 +155,10 @@ def write_people(
         batch=batch,
     )
     unread = list[tuple[str, str]]()
-    with part.open("a", encoding="utf-8") as lines, Progress("videos", len(files)) as progress:
+    with (
+        part.open("a", encoding="utf-8", errors=_ANY_BYTES) as lines,
+        Progress("videos", len(files)) as progress,
+    ):
         for path in files:
             if path.stem not in done:
                 try:
@@ -166,9 +170,9 @@ def write_people(
                 except VideoError as error:
                     unread.append((str(path), one_line(str(error))))
             progress.step()
-    text = part.read_text(encoding="utf-8")
+    text = part.read_text(encoding="utf-8", errors=_ANY_BYTES)
     rows = [line for line in text.splitlines(keepends=True) if line[:1] != _NO_ROW]
-    part.write_text("".join(rows), encoding="utf-8")
+    part.write_text("".join(rows), encoding="utf-8", errors=_ANY_BYTES)
     os.replace(part, out)
     for file, why in unread:
         LOGGER.warning("%s has no boxes: %s", file, why)
@@ -187,13 +191,17 @@ def _listed(folder: Path) -> list[Path]:
 def _unfinished(part: Path, asked: str) -> dict[str, int]:
     """Keyframes of the videos whose lines are there; the lines of an unfinished one are cut off."""
     begin = f"{_ASKED}{asked}\n"
-    lines = part.read_text(encoding="utf-8").splitlines(keepends=True) if part.exists() else []
+    lines = (
+        part.read_text(encoding="utf-8", errors=_ANY_BYTES).splitlines(keepends=True)
+        if part.exists()
+        else []
+    )
     if lines[:1] != [begin]:
         if lines:
             LOGGER.warning("%s was asked for something else; the list begins anew", part)
         lines = [begin]
     whole = max((i + 1 for i, line in enumerate(lines) if line.startswith(_DONE)), default=1)
-    part.write_text("".join(lines[:whole]), encoding="utf-8")
+    part.write_text("".join(lines[:whole]), encoding="utf-8", errors=_ANY_BYTES)
     ends = [line.removeprefix(_DONE).rstrip("\n") for line in lines if line.startswith(_DONE)]
     return {name: int(count) for count, _, name in (end.partition(" ") for end in ends)}
 
@@ -229,5 +237,5 @@ def _people_of(
         for box, score in zip(corners.tolist(), scores.tolist(), strict=True):
             if score >= threshold:
                 shares = ",".join(f"{value:.4f}" for value in box)
-                lines.append(f"{name},{second_text(second)},{shares},,{score:.6f}\n")
+                lines.append(f"{keyframe_text((name, second))},{shares},,{score:.6f}\n")
     return _Video(lines, len(seconds))

@@ -116,7 +116,7 @@ def video_names(records: Records) -> Iterator[str]:
 
 
 def box_rows_of(records: Records, rows: Tensor, corners: Tensor, scores: Tensor) -> BoxRows:
-    """Detections as a list has them: a row for each box and class.
+    """Detections as a list has them: a row for each box and class, corners to six digits.
 
     Args:
         rows: int64 (R,), the keyframe of each box.
@@ -137,7 +137,7 @@ def box_rows_of(records: Records, rows: Tensor, corners: Tensor, scores: Tensor)
         tuple(numbers),
         np.repeat(videos, classes),
         np.repeat(seconds, classes),
-        np.repeat(corners.double().numpy(), classes, axis=0),
+        np.repeat(corners.double().numpy().round(6), classes, axis=0),
         np.tile(np.arange(1, classes + 1), len(rows)),
         scores.double().numpy().reshape(-1),
     )

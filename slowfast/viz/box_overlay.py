@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
 from itertools import product
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from slowfast.engine.keyframe_boxes import LabelledBox
+from slowfast.viz.text_font import text_font
 
 FOUND, ANNOTATED = (22, 130, 62), (196, 36, 36)  # white text reads on both
 BRIGHT = {FOUND: (72, 232, 128), ANNOTATED: (255, 84, 84)}  # lines, on pictures of any colour
@@ -75,7 +75,7 @@ def draw_boxes(
         draw.rectangle((x, y, *end), fill=(*(FOUND if label.above else ANNOTATED), TINT))
         for i, text in enumerate(label.lines):
             place = (x + size / 3, y + (i + 0.5) * label.line_height)
-            draw.text(place, text, fill="white", font=_font(size), anchor="lm")
+            draw.text(place, text, fill="white", font=text_font(size), anchor="lm")
     return Image.alpha_composite(picture.convert("RGBA"), layer).convert("RGB")
 
 
@@ -86,7 +86,7 @@ def add_caption(picture: Image.Image, caption: str, threshold: float) -> Image.I
     canvas = Image.new("RGB", (picture.width, picture.height + strip), PAPER)
     canvas.paste(picture, (0, 0))
     draw = ImageDraw.Draw(canvas)
-    middle, font = picture.height + strip / 2, _font(size)
+    middle, font = picture.height + strip / 2, text_font(size)
     right = picture.width - size / 2
     for text, colour in (("annotated", ANNOTATED), (f"found, {threshold:g} and over", FOUND)):
         draw.text((right, middle), text, fill=INK, font=font, anchor="rm")
@@ -149,18 +149,18 @@ def _label(
     lines = []
     for name, score in zip(box.labels[:shown], box.scores, strict=False):
         number = f" {score:.2f}" if above else ""
-        lines.append(_cut(name, size, widest - _font(size).getlength(number)) + number)
+        lines.append(_cut(name, size, widest - text_font(size).getlength(number)) + number)
     if len(box.labels) > shown:
         lines.append(f"+ {len(box.labels) - shown} more")
-    width = max((_font(size).getlength(line) for line in lines), default=0.0) + size * 2 / 3
+    width = max((text_font(size).getlength(line) for line in lines), default=0.0) + size * 2 / 3
     return Label(tuple(lines), corners, above, width, round(1.3 * size))
 
 
 def _cut(text: str, size: int, width: float) -> str:
     """As much of a text as there is room for."""
-    if _font(size).getlength(text) <= width:
+    if text_font(size).getlength(text) <= width:
         return text
-    while text and _font(size).getlength(text + "…") > width:
+    while text and text_font(size).getlength(text + "…") > width:
         text = text[:-1]
     return text.rstrip() + "…"
 
@@ -177,10 +177,3 @@ def _inside(corners: Place, by: float) -> Place:
     x1, y1, x2, y2 = corners
     by = max(min(by, (x2 - x1) / 2 - 1, (y2 - y1) / 2 - 1), 0)
     return x1 + by, y1 + by, x2 - by, y2 - by
-
-
-@cache
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    font = ImageFont.load_default(size=size)
-    assert isinstance(font, ImageFont.FreeTypeFont), "Pillow has its own font of any size"
-    return font

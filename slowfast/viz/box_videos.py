@@ -10,6 +10,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from slowfast.data.readers.clock import times_of
 from slowfast.data.readers.source import Source
 from slowfast.engine.keyframe_boxes import ComparedBoxes
 from slowfast.viz.box_clips import Shot, shots, shown_frames
@@ -48,12 +49,11 @@ def write_box_videos(
     folder.mkdir(parents=True, exist_ok=True)
     for name, moments in islice(boxes.moments.items(), clips):
         with boxes.read(boxes.record(name)) as source:
-            step = max(1, round(source.fps / MOST_FPS))
+            fps = source.fps / max(1, round(source.fps / MOST_FPS))
             try:
-                planned = shots(moments, num_frames=source.num_frames, fps=source.fps, step=step)
+                planned = shots(moments, times_of(source), fps=fps)
             except ValueError as error:
                 raise ValueError(f"{name}: {error}") from error
-            fps = source.fps / step
             pictures = _film(source, planned, boxes.threshold, name, max(1, round(hold * fps)))
             path = folder / f"{_file_name(name)}.mp4"
             count = write_video(path, pictures, fps=fps)

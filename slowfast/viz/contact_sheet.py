@@ -8,10 +8,11 @@ from pathlib import PurePath
 
 import torch
 import torch.nn.functional as F
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 from torch import Tensor
 
 from slowfast.data.batch import Batch
+from slowfast.viz.text_font import text_font
 
 MOST_FRAMES = 8  # in a row
 GAP = 4  # pixels between frames
@@ -41,7 +42,7 @@ def contact_sheet(
     width = len(rows[0]) * (size + GAP) + GAP
     sheet = Image.new("RGB", (width, len(rows) * (size + CAPTION) + GAP), PAPER)
     draw = ImageDraw.Draw(sheet)
-    font = ImageFont.load_default(size=12)
+    font = text_font(11)
     for row, (frames, (batch, n)) in enumerate(zip(rows, clips, strict=True)):
         top = row * (size + CAPTION)
         draw.text((GAP, top + GAP), _caption(batch, n, class_names), fill=INK, font=font)

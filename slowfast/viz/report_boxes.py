@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
 
+from slowfast.data.readers.clock import times_of
 from slowfast.engine.keyframe_boxes import ComparedBoxes, LabelledBox, Moment, boxes_of_run
 from slowfast.viz.box_clips import shots, shown_frames
 from slowfast.viz.clips import Preview, encode_preview
@@ -87,8 +88,8 @@ def _film(boxes: ComparedBoxes, video: str, moment: Moment, mistake: _Mistake | 
 
 def _preview(boxes: ComparedBoxes, video: str, moment: Moment) -> Preview:
     with boxes.read(boxes.record(video)) as source:
-        step = max(1, round(source.fps / MOST_FPS))
-        planned = shots([moment], num_frames=source.num_frames, fps=source.fps, step=step)
+        fps = source.fps / max(1, round(source.fps / MOST_FPS))
+        planned = shots([moment], times_of(source), fps=fps)
         frames = list(
             shown_frames(
                 source,
@@ -99,7 +100,7 @@ def _preview(boxes: ComparedBoxes, video: str, moment: Moment) -> Preview:
                 name=video,
             )
         )
-        each = max(round(1000 * step / source.fps), 33)
+        each = max(round(1000 / fps), 33)
     times = [HOLD if is_key else each for _, is_key in frames]
     (still,) = [image for image, is_key in frames if is_key]
     return encode_preview([image for image, _ in frames], times, still=still)

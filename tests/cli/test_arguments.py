@@ -26,6 +26,7 @@ def test_numbers_from_one() -> None:
         "export net.onnx --crop -8",
         *(f"benchmark model --{name} 0" for name in ("batch", "repeats", "crop", "frames")),
         "benchmark data --threads 0",
+        "detect-people --videos v --out o.csv --batch 0",
     ],
 )
 def test_other_numbers_are_named(line: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -34,3 +35,23 @@ def test_other_numbers_are_named(line: str, capsys: pytest.CaptureFixture[str]) 
     assert end.value.code == 2
     said = capsys.readouterr().err
     assert f"{line.split()[-2]}: expected a whole number from 1, got '{line.split()[-1]}'" in said
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("detect-people --videos v --out o.csv --threshold nan", "a number from 0 to 1"),
+        ("detect-people --videos v --out o.csv --threshold 5", "a number from 0 to 1"),
+        ("draw-boxes run --out films --hold nan", "a number from 0"),
+        ("draw-boxes run --out films --hold inf", "a number from 0"),
+        ("draw-boxes run --out films --threshold nan", "a number from 0"),
+    ],
+)
+def test_numbers_beyond_the_range(
+    line: str, expected: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(line.split())
+    assert end.value.code == 2
+    said = capsys.readouterr().err
+    assert f"{line.split()[-2]}: expected {expected}, got '{line.split()[-1]}'" in said

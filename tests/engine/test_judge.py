@@ -12,12 +12,19 @@ import torch
 
 from slowfast.config import load_cfg
 from slowfast.data.batch import Sample
-from slowfast.data.boxes import Boxes
+from slowfast.data.boxes import Boxes, GivenBoxes
+from slowfast.data.datasets.box_rows import read_box_rows
+from slowfast.data.datasets.label_map import read_label_map
 from slowfast.data.record import Record
+from slowfast.data.transforms.device import InputStage
 from slowfast.engine.ava_eval import evaluate_lists
 from slowfast.engine.judge import BoxJudge
+from slowfast.engine.judge import Tested as Outcome
 from slowfast.engine.test import test as run_test
 from slowfast.engine.train import train
+from slowfast.tasks.detection import Detection
+from slowfast.tasks.frame_truth import FrameTruth
+from slowfast.tasks.losses import make_loss
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "Motions"
 
@@ -35,7 +42,7 @@ def test_boxes_train_and_what_is_written_has_the_figure_of_the_test(
     (final,) = [line for line in lines if line["_type"] == "test_final"]
     assert (final["map"], final["num_boxes"]) == (results["map"], results["num_boxes"])
     again = evaluate_lists(boxes / "val.csv", run / "detections.csv", boxes / "actions.pbtxt")
-    assert again.summary()["mAP"] == pytest.approx(results["map"] / 100, abs=1e-4)
+    assert again.summary()["mAP"] == pytest.approx(results["map"] / 100, abs=1e-12)
     predictions = (run / "predictions.jsonl").read_text().splitlines()
     assert len(predictions) == results["num_boxes"]
     first = simplejson.loads(predictions[0])
@@ -67,6 +74,42 @@ def test_several_labels_train_and_are_tested_by_their_precision(
     first = simplejson.loads(lines[0])
     assert first["label_names"]
     assert all(0 <= score <= 1 for score in first["scores"])
+
+
+class OneBoxEach:
+    """Keyframes of a video with an awkward name, at seconds that have no short decimals."""
+
+    boxes = torch.tensor([[0.1, 0.2, 0.6, 0.7]])
+
+    def __len__(self) -> int:
+        return 60
+
+    def __getitem__(self, row: int) -> Record:
+        if not row < len(self):
+            raise IndexError
+        given = GivenBoxes(self.boxes, torch.zeros(1, 2), torch.ones(1))
+        return Record("", boxes=given, keyframe_key=("a,b", row + 1 / 3))
+
+
+@pytest.mark.parametrize("logit", [-25.0, 0.0, 15.0])
+def test_the_list_that_is_written_has_the_figure_of_the_test(logit: float, tmp_path: Path) -> None:
+    """Also where all scores are near 0 or near 1, and boxes lie just at an overlap of a half."""
+    truth, labels = tmp_path / "truth.csv", tmp_path / "actions.pbtxt"
+    # The annotated box is twice as wide as the detected one.
+    rows = [f'"a,b",{row + 1 / 3!r},0.1,0.2,1.1,0.7,{1 + row % 2}\n' for row in range(0, 60, 3)]
+    truth.write_text("".join(rows))
+    labels.write_text('item { name: "run" id: 1 } item { name: "jump" id: 2 }')
+    annotated = FrameTruth(read_box_rows(truth, detected=False), read_label_map(labels))
+    task = Detection(InputStage((0, 0, 0), (1, 1, 1)), make_loss("bce"), 2, lambda: annotated, bool)
+    judge = BoxJudge(OneBoxEach(), task)
+    random = torch.Generator().manual_seed(0)
+    scores = torch.sigmoid(torch.randn(60, 2, generator=random, dtype=torch.float64) + logit)
+    tested = Outcome(torch.arange(60), scores, torch.zeros(60, 2), 1, [], [])
+    figure = judge.summarise(tested)["map"]
+    assert 10 < figure < 90
+    judge.write(tmp_path / "predictions.jsonl", tested)
+    again = evaluate_lists(truth, tmp_path / "detections.csv", labels)
+    assert again.summary()["mAP"] == pytest.approx(figure / 100, abs=1e-12)
 
 
 class AnyTruth:

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from slowfast.cli.main import main
+from slowfast.data.datasets.ava_boxes import read_keyframes
 from slowfast.data.datasets.motions import encode
 from slowfast.data.datasets.motions_objects import ObjectSettings, draw_object_clip
 from slowfast.data.datasets.motions_scene import CLASSES
@@ -61,6 +62,19 @@ def test_seconds_are_counted_as_the_lists_do(videos: Path, tmp_path: Path) -> No
     )
     seconds = [line.split(",")[1] for line in (tmp_path / "boxes.csv").read_text().splitlines()]
     assert seconds[-4:] == ["900.5", "0901", "901.5", "0902"]
+
+
+def test_names_of_all_kinds_have_their_boxes(videos: Path, tmp_path: Path) -> None:
+    (tmp_path / "videos").mkdir()
+    for name in ("#1", "a,b", 'say "hi"'):
+        (tmp_path / "videos" / f"{name}.mp4").symlink_to(videos / "b.mp4")
+    out = tmp_path / "boxes.csv"
+    keyframes = tmp_path / "wanted.csv"
+    keyframes.write_text('"a,b",0.123456789,0,0,1,1,1\n"#1",0001,0,0,1,1,1\n')
+    write_people(tmp_path / "videos", out, Seen())
+    assert read_keyframes(out) == {"#1": [1], "a,b": [1], 'say "hi"': [1]}
+    write_people(tmp_path / "videos", out, Seen(), moments=KeyframesOf([keyframes]))
+    assert read_keyframes(out) == read_keyframes(keyframes)
 
 
 def test_what_was_broken_off_goes_on(videos: Path, tmp_path: Path) -> None:

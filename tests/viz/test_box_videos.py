@@ -7,6 +7,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+import torch
 
 from slowfast.cli.main import main
 from slowfast.engine.keyframe_boxes import Moment, boxes_of_lists, boxes_of_run
@@ -40,17 +41,32 @@ def lists(objects: Path, tmp_path: Path) -> dict[str, Path]:
 
 
 def test_each_frame_belongs_to_the_nearest_keyframe() -> None:
-    found = shots(moments(1, 2, 6), num_frames=100, fps=10)
+    times = torch.arange(100, dtype=torch.float64) / 10
+    found = shots(moments(1, 2, 6), times, fps=10)
     assert [shot.key for shot in found] == [10, 20, 60]
     assert found[0].frames == tuple(range(5, 16))
     assert found[1].frames == tuple(range(16, 26))
     assert found[2].frames == tuple(range(55, 66))
-    (end,) = shots(moments(10.2), num_frames=100, fps=10)  # a second late at most
+    (end,) = shots(moments(10.2), times, fps=10)  # a second late at most
     assert (end.key, end.frames[-1]) == (99, 99)
-    (sparse,) = shots(moments(1), num_frames=100, fps=10, step=2)
+    (sparse,) = shots(moments(1), times, fps=5)
     assert sparse.frames == (6, 8, 10, 12, 14)
     with pytest.raises(ValueError, match=r"within its 10\.0 s, found second 912"):
-        shots(moments(12), num_frames=100, fps=10)
+        shots(moments(12), times, fps=10)
+    one, other = shots(moments(1, 1.01), times, fps=10)  # the same frame, with the boxes of each
+    assert (one.key, other.key) == (10, 10)
+    assert one.frames == tuple(range(5, 11))
+    assert other.frames == tuple(range(10, 16))
+
+
+def test_frames_are_found_by_their_own_times() -> None:
+    """A second of 20 frames, then seconds of 4: the mean rate points at other frames."""
+    slow = 1 + torch.arange(12, dtype=torch.float64) / 4
+    times = torch.cat([torch.arange(20, dtype=torch.float64) / 20, slow])
+    early, late = shots(moments(0.5, 2), times, fps=8)
+    assert (early.key, late.key) == (10, 24)
+    assert early.frames == (0, 2, 5, 7, 10, 12, 15, 17, 20)
+    assert late.frames == (22, 22, 23, 23, 24, 25, 25, 26)
 
 
 def test_boxes_with_their_labels_by_keyframe(lists: dict[str, Path]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -215,12 +215,17 @@ def _why_none(
             "must name videos alike"
         )
     seconds = sorted(second for name, second in lists.keyframes if name not in without)
-    if not any(map(clock.takes, seconds)):
-        rule = f" and multiples of {clock.every:g} (AVA.VAL_EVERY_SECONDS)" * (clock.every > 1)
+    if not any(map(replace(clock, every=1).takes, seconds)):
         return (
             f"boxes are of seconds {seconds[0]:g} to {seconds[-1]:g}, but used are those of "
-            f"AVA.VALID_SECONDS {list(clock.valid_seconds)}{rule}; set it to the seconds of boxes, "
-            "[] for all"
+            f"AVA.VALID_SECONDS {list(clock.valid_seconds)}; set it to the seconds of boxes, [] "
+            "for all"
+        )
+    if not any(map(clock.takes, seconds)):
+        return (
+            f"boxes are of seconds {seconds[0]:g} to {seconds[-1]:g}, none of which is used and a "
+            f"multiple of {clock.every:g} (AVA.VAL_EVERY_SECONDS); set AVA.FULL_TEST_ON_VAL True "
+            "to validate on all of them"
         )
     return "seconds have no persons, or are in AVA.EXCLUSION_FILE; check the lists"
 

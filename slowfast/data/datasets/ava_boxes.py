@@ -139,10 +139,19 @@ def second_of(text: str, where: str) -> float:
     return number_in(text, where, "a second")
 
 
+def keyframe_text(key: Keyframe) -> str:
+    """The columns that a row of a list begins with, from which the same keyframe is read."""
+    video, second = key
+    # A list may have lines that begin with # and are no rows while it is written.
+    if video.startswith("#") or any(mark in video for mark in ',"'):
+        quoted = video.replace('"', '""')
+        video = f'"{quoted}"'
+    return f"{video},{second_text(second)}"
+
+
 def second_text(second: float) -> str:
-    """As AVA writes it: 0902; of other data to a tenth of a millisecond."""
-    second = round(second, 4)
-    return f"{int(second):04d}" if second == int(second) else f"{second:.4f}".rstrip("0")
+    """As AVA writes it: 0902; of other data with all of its digits, so that it is found again."""
+    return f"{int(second):04d}" if second == int(second) else repr(float(second))
 
 
 def _rows(

@@ -103,7 +103,8 @@ class _Places:
         own = _CVAT_PICTURE.fullmatch(name.stem) is not None
         folder = "" if name.parent.name in ("images", "default") else name.parent.name
         stem = "" if own or numbered is None else numbered[1]
-        video = self.video or (video_name(str(named)) if named is not None else folder or stem)
+        told = str(named) if named is not None else folder or stem
+        video = self.video or video_name(told)  # folders and pictures may have a video's ending
         if numbered is None or not video:
             raise ValueError(
                 f"the file name {image['file_name']!r} has no video and number; name it with "

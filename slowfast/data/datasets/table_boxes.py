@@ -72,7 +72,10 @@ def read_table_boxes(path: Path, *, first_frame: int | None = None) -> Reading:
             names = [name.strip().strip('"').lower() for name in header.split(separator)]
             columns = _columns_of(names, f"{path}:1", header)
             rows = table_rows(file, str(path), separator=separator, first_line=2)
-            boxes = [_box_of(cells, columns, where, first_frame or 0) for where, cells in rows]
+            boxes = [
+                _box_of(_as_wide(cells, names, where, separator), columns, where, first_frame or 0)
+                for where, cells in rows
+            ]
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: expected {EXPECTED}, found {error}") from error
     used = {columns.video, columns.time, columns.action, *columns.corners}
@@ -109,6 +112,17 @@ def _columns_of(names: list[str], where: str, header: str) -> _Columns:
         corners in _SIZES,
         place(_ACTION),
     )
+
+
+def _as_wide(cells: list[str], names: list[str], where: str, separator: str) -> list[str]:
+    """The cells, if none of them is beyond the header: a part of an action would be lost."""
+    if any(cells[len(names) :]):
+        raise ValueError(
+            f"{where}: expected {len(names)} columns as in the header, found {len(cells)}: "
+            f"{separator.join(cells)!r}; put quotes around what holds a {separator!r}, and divide "
+            "several actions by |"
+        )
+    return cells
 
 
 def _box_of(cells: list[str], columns: _Columns, where: str, first_frame: int) -> AnnotatedBox:

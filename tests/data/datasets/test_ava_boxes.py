@@ -6,7 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from slowfast.data.datasets.ava_boxes import BoxLists, read_exclusions, read_keyframes, second_text
+from slowfast.data.datasets.ava_boxes import (
+    BoxLists,
+    keyframe_text,
+    read_exclusions,
+    read_keyframes,
+    second_text,
+)
+from slowfast.data.datasets.box_rows import read_box_rows
 
 
 def lists(path: Path, text: str, *, detected: bool) -> BoxLists:
@@ -57,8 +64,17 @@ def test_exclusions(tmp_path: Path) -> None:
 
 
 def test_seconds_are_written_so_that_they_are_found_again() -> None:
-    written = [second_text(each) for each in (902, 0.5, 12345.6789, 2.00001)]
-    assert written == ["0902", "0.5", "12345.6789", "0002"]
+    written = [second_text(each) for each in (902, 0.5, 12345.6789, 2.00001, 7 / 3)]
+    assert written == ["0902", "0.5", "12345.6789", "2.00001", "2.3333333333333335"]
+
+
+@pytest.mark.parametrize("video", ["plain", "a,b", 'say "hi"', "#1", "u\u0308 \u8dd1"])
+def test_names_are_written_so_that_they_are_found_again(video: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(f"{keyframe_text((video, 1.234567))},0,0,1,1,2,0.9\n", encoding="utf-8")
+    assert not path.read_text(encoding="utf-8").startswith("#")
+    assert read_keyframes(path) == {video: [1.234567]}
+    assert read_box_rows(path, detected=True).names == (video,)
 
 
 def test_keyframes_of_lists(tmp_path: Path) -> None:

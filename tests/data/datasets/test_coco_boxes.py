@@ -32,6 +32,8 @@ def write(folder: Path, image: dict[str, Any], box: dict[str, Any], **more: Any)
         ({}, ("street", 30)),
         ({"file_name": "my.video_12.png"}, ("my.video", 11)),
         ({"file_name": "clip_000123.jpg"}, ("clip", 122)),
+        ({"file_name": "clip.mp4_000123.jpg"}, ("clip", 122)),
+        ({"file_name": "clip.mp4/000123.jpg"}, ("clip", 122)),
         ({"file_name": "images/clip_000123.jpg"}, ("clip", 122)),
         ({"file_name": "street/frame_000031.PNG"}, ("street", 31)),
         ({"video_id": 1, "frame_id": 60}, ("yard", 60)),

@@ -51,6 +51,10 @@ def test_shares_are_told_from_pixels(tmp_path: Path) -> None:
             "video,second,x1,y1,x2,y2,label\nv,1,0,0,?,1,a\n",
             r"a.csv:2: expected a corner, found '\?",
         ),
+        (
+            "video,second,x1,y1,x2,y2,label\nv,1,0,0,1,1,carry, talk\n",
+            r"a.csv:2: expected 7 columns as in the header, found 8: .* divide several actions by",
+        ),
         ("video,second,x1,y1,x2,y2,label\n,1,0,0,1,1,a\n", r"a.csv:2: expected a video, found"),
     ],
 )
