@@ -54,6 +54,12 @@ class KeyframesOf:
 
     def __init__(self, lists: Sequence[Path]) -> None:
         self.shown = ", ".join(map(str, lists))
+        for path in lists:
+            if not path.is_file():
+                raise ValueError(
+                    f"{path}: expected a list of boxes in AVA's format, whose keyframes are looked "
+                    "at, found nothing; check --keyframes"
+                )
         self.seconds: Mapping[str, list[float]] = read_keyframes(*lists)
 
     def __str__(self) -> str:

@@ -119,6 +119,8 @@ def test_the_keyframes_of_a_list_are_looked_at(videos: Path, tmp_path: Path) -> 
     given.write_text("aa,0001,0,0,1,1,2\n")
     with pytest.raises(ValueError, match=r"the first is 'aa' \(did you mean 'a'\?\); rename it"):
         write_people(videos, tmp_path / "out.csv", seen, moments=KeyframesOf([given]))
+    with pytest.raises(ValueError, match=r"no.csv: expected a list of boxes .* check --keyframes"):
+        KeyframesOf([given, tmp_path / "no.csv"])
 
 
 def test_what_cannot_be_read_is_told(videos: Path, tmp_path: Path) -> None:

@@ -89,9 +89,16 @@ def read_label_numbers(path: Path, *, num_classes: int | None = None) -> dict[st
     """
     content = _read_json(path)
     try:
-        numbers = {_plain(name): int(number) for name, number in content.items()}
+        named = [(_plain(name), int(number)) for name, number in content.items()]
     except (AttributeError, TypeError, ValueError) as error:
         raise ValueError(f'{path}: expected {{"class": "number", ...}}, found {error}') from error
+    numbers = dict(named)
+    for name, number in named:
+        if numbers[name] != number:
+            raise ValueError(
+                f"{path}: expected one number of {name!r}, which brackets do not change, found "
+                f"{number} and {numbers[name]}; remove one of the two"
+            )
     for name, number in numbers.items():
         if number < 0 or (num_classes is not None and number >= num_classes):
             limit = "up" if num_classes is None else f"to {num_classes - 1}"

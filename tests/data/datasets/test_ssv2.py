@@ -154,6 +154,10 @@ def test_what_is_missing_or_broken(folder: Path) -> None:
     (folder / "something-something-v2-labels.json").write_text('{"a": "x"}')
     with pytest.raises(ValueError, match=r'labels.json: expected {"class": "number", ...}'):
         read_ssv2(folder, "train")
+    twice = '{"Eating [something]": "2", "Eating something": "1"}'
+    (folder / "something-something-v2-labels.json").write_text(twice)
+    with pytest.raises(ValueError, match="one number of 'Eating something', .* found 2 and 1; rem"):
+        read_ssv2(folder, "train")
 
 
 def test_labels_that_are_no_classes(cfg: Any, folder: Path) -> None:
