@@ -156,7 +156,9 @@ def test_what_is_missing_or_broken(folder: Path) -> None:
         read_ssv2(folder, "train")
     twice = '{"Eating [something]": "2", "Eating something": "1"}'
     (folder / "something-something-v2-labels.json").write_text(twice)
-    with pytest.raises(ValueError, match="one number of 'Eating something', .* found 2 and 1; rem"):
+    with pytest.raises(
+        ValueError, match=r"one number of 'Eating something', .* found 2 and 1; rem"
+    ):
         read_ssv2(folder, "train")
 
 
