@@ -12,24 +12,26 @@ from slowfast.battery.fault_traces import Outcome, outcome_of
 from slowfast.battery.faults import Plan, train_with_faults
 from slowfast.config import load_cfg
 from slowfast.data.datasets.motions import make_motions
+from slowfast.data.datasets.motions_objects import make_motion_objects
 from slowfast.engine.stop import EXIT_INTERRUPTED, EXIT_RUN_AGAIN
 
-CONFIG = Path(__file__).parents[2] / "configs" / "Motions" / "SLOWFAST_TINY.yaml"
+CONFIGS = Path(__file__).parents[2] / "configs" / "Motions"
+CONFIG = CONFIGS / "SLOWFAST_TINY.yaml"
+RECIPES = {
+    "classification": CONFIG,
+    "labels": CONFIGS / "SLOWFAST_TINY_MULTI_LABEL.yaml",
+    "boxes": CONFIGS / "SLOWFAST_TINY_DETECTION.yaml",
+}
 CLIPS = 48  # of training: 6 steps of 8 clips an epoch
 
 
-def tiny_words(folder: Path, name: str) -> list[str]:
-    """Overrides of `CONFIG` for a run of two epochs, seconds long, in ``folder / name``.
+def tiny_words(folder: Path, name: str, *, task: str = "classification") -> list[str]:
+    """Overrides of one of `RECIPES` for a run of two epochs, seconds long, in ``folder / name``.
 
     The videos are made if they are missing.
     """
-    data = folder / "motions"
-    if not data.exists():
-        make_motions(data, sizes=(CLIPS, 8, 12), workers=0)
-    settings = {
+    settings = _data(folder, task) | {
         "BN.NUM_BATCHES_PRECISE": 3,
-        "DATA.PATH_PREFIX": data,
-        "DATA.PATH_TO_DATA_DIR": data,
         "DATA.TEST_CROP_SIZE": 32,
         "DATA.TRAIN_CROP_SIZE": 32,
         "DATA.TRAIN_JITTER_SCALES": [32, 40],
@@ -54,8 +56,26 @@ def tiny_words(folder: Path, name: str) -> list[str]:
     return [str(word) for pair in settings.items() for word in pair]
 
 
-def tiny_config(folder: Path, name: str, *overrides: Any) -> Any:
-    return load_cfg(CONFIG, [*tiny_words(folder, name), *map(str, overrides)])
+def _data(folder: Path, task: str) -> dict[str, Any]:
+    """Where the data of a task is."""
+    data = folder / ("motions" if task == "classification" else "objects")
+    if task == "classification":
+        if not data.exists():
+            make_motions(data, sizes=(CLIPS, 8, 12), workers=0)
+        return {"DATA.PATH_PREFIX": data, "DATA.PATH_TO_DATA_DIR": data}
+    if not data.exists():
+        make_motion_objects(data, sizes=(CLIPS, 7), most=3, pictures=True, workers=0)
+    if task == "labels":
+        return {
+            "DATA.CLASS_NAMES_FILE": data / "classes.txt",
+            "DATA.PATH_PREFIX": data / "frames",
+            "DATA.PATH_TO_DATA_DIR": data / "labels",
+        }
+    return {"AVA.ANNOTATION_DIR": data / "boxes", "AVA.VIDEO_DIR": data / "videos"}
+
+
+def tiny_config(folder: Path, name: str, *overrides: Any, task: str = "classification") -> Any:
+    return load_cfg(RECIPES[task], [*tiny_words(folder, name, task=task), *map(str, overrides)])
 
 
 @dataclass(frozen=True)
@@ -106,13 +126,15 @@ def run_through(cfg: Any, plan: Plan, *, processes: int, starts: int = 20) -> Ou
     return outcome_of(cfg.OUTPUT_DIR, plan.folder)
 
 
-def undisturbed(folder: Path, *overrides: Any, processes: int) -> Outcome:
+def undisturbed(
+    folder: Path, *overrides: Any, processes: int, task: str = "classification"
+) -> Outcome:
     """The run that others are compared with.
 
     Raises:
         RuntimeError: it did not end well at once.
     """
-    cfg = tiny_config(folder, "whole", *overrides)
+    cfg = tiny_config(folder, "whole", *overrides, task=task)
     plan = Plan(folder / "whole" / "traces")
     ending = start_once(cfg, plan, processes=processes)
     if ending.said:

@@ -22,6 +22,8 @@ def run(folder: Path, args: argparse.Namespace) -> int:
     """All of it, a quarter of an hour on two cores; returns the number of faults."""
     faults = kills(folder / "R1", workers=(0, 2), count=5, seed=args.seed)
     faults += kills(folder / "R1 of four", workers=(0,), count=2, seed=args.seed, processes=4)
+    for task in ("boxes", "labels"):
+        faults += kills(folder / f"R1 of {task}", workers=(0,), count=2, seed=args.seed, task=task)
     faults += many_kills(folder / "R2", epochs=34, count=12, seed=args.seed)
     faults += not_numbers(folder / "R5")
     faults += signals(folder / "R6")
@@ -31,24 +33,31 @@ def run(folder: Path, args: argparse.Namespace) -> int:
 
 
 def kills(
-    folder: Path, *, workers: Sequence[int], count: int, seed: int, processes: int = 2
+    folder: Path,
+    *,
+    workers: Sequence[int],
+    count: int,
+    seed: int,
+    processes: int = 2,
+    task: str = "classification",
 ) -> int:
     """R1: SIGKILL at random (rank, step); a run that ends otherwise is a fault."""
-    whole = undisturbed(folder, processes=processes)
+    whole = undisturbed(folder, processes=processes, task=task)
     dice, faults = random.Random(seed), 0
     for number in workers:
         equal = 0
         for i in range(count):
             fault = Fault("signal", dice.randrange(STEPS), rank=dice.randrange(processes))
             name = f"killed_{number}_{i}"
-            cfg = tiny_config(folder, name, "DATA_LOADER.NUM_WORKERS", number)
+            cfg = tiny_config(folder, name, "DATA_LOADER.NUM_WORKERS", number, task=task)
             plan = Plan(folder / name / "traces", (fault,))
             found = differences(whole, run_through(cfg, plan, processes=processes))
             equal += not found
             for line in found[:3]:
                 print(f"  rank {fault.rank} killed at step {fault.step}: {line}")
         print(
-            f"R1 SIGKILL at a random rank of {processes} and step, {number} loader workers: "
+            f"R1 {task}, SIGKILL at a random rank of {processes} and step, {number} loader "
+            f"workers: "
             f"{equal} of {count} ended as the undisturbed run"
         )
         faults += count - equal

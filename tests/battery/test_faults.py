@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import signal
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -129,6 +131,28 @@ def test_a_checkpoint_that_is_not_whole_would_be_seen(tmp_path: Path) -> None:
 @pytest.mark.timeout(600)
 def test_a_rank_that_is_killed_changes_nothing(tmp_path: Path) -> None:
     assert kills(tmp_path, workers=(0,), count=1, seed=5) == 0
+
+
+@pytest.mark.slow
+def test_runs_of_all_tasks_are_killed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One process, a step of eight; SIGTERM in place of SIGKILL, which would end this process."""
+    short = ("SOLVER.MAX_EPOCH", 1, "DATA.LOADER_CHUNK_OVERALL_SIZE", 16)
+
+    def config(*args: object, **settings: Any) -> Any:
+        return tiny_config(*args, *short, **settings)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("slowfast.battery.fault_runs.tiny_config", config)
+    monkeypatch.setattr("slowfast.battery.training.tiny_config", config)
+    kill = partial(Fault, number=signal.SIGTERM)
+    monkeypatch.setattr("slowfast.battery.training.Fault", kill)
+    monkeypatch.setattr("slowfast.battery.training.STEPS", 2)
+    for task in ("boxes", "labels"):
+        assert kills(folder / task, workers=(0,), count=1, seed=0, processes=1, task=task) == 0
+        (trace,) = (folder / task / "killed_0_0").glob("traces/trace_rank0.jsonl")
+        assert len(trace.read_text().splitlines()) == 2
+        assert f"R1 {task}, SIGKILL" in capsys.readouterr().out
 
 
 @pytest.mark.slow

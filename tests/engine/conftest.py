@@ -1,13 +1,23 @@
-"""Files in the public layout of AVA, a few seconds of them, with rectangles for persons."""
+"""A config for each task; files in the layout of AVA, with rectangles for persons."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
+
+from slowfast.config import load_cfg
+
+CONFIGS = Path(__file__).parents[2] / "configs" / "Motions"
+RECIPES = {
+    "classification": "SLOWFAST_TINY.yaml",
+    "labels": "SLOWFAST_TINY.yaml",
+    "boxes": "SLOWFAST_TINY_DETECTION.yaml",
+}
 
 FPS, FIRST, SECONDS = 30, 900, 6
 WIDTH, HEIGHT = 64, 48
@@ -132,3 +142,33 @@ def small_ava(ava_files: Path) -> Callable[[Path], list[str]]:
     }
     shared = [str(part) for pair in settings.items() for part in pair]
     return lambda folder: [*shared, "OUTPUT_DIR", str(folder)]
+
+
+@pytest.fixture
+def configure(
+    tiny_in: Callable[[Path], list[str]], objects: Path, tmp_path: Path
+) -> Callable[..., Any]:
+    """(task, name of the run, settings) -> its config: 12 clips, 3 steps an epoch."""
+    settings = {
+        "AVA.ANNOTATION_DIR": objects / "boxes",
+        "AVA.VIDEO_DIR": objects / "videos",
+        "SOLVER.MAX_EPOCH": 1,
+        "DATA.LOADER_CHUNK_OVERALL_SIZE": 12,
+    }
+    labels = {
+        "TRAIN.DATASET": "charades",
+        "TEST.DATASET": "charades",
+        "DATA.PATH_TO_DATA_DIR": objects / "labels",
+        "DATA.PATH_PREFIX": objects / "frames",
+        "DATA.MULTI_LABEL": True,
+        "MODEL.LOSS_FUNC": "bce_logit",
+        "MODEL.HEAD_ACT": "sigmoid",
+    }
+
+    def of(task: str, name: str, **more: Any) -> Any:
+        more = {key.replace("__", "."): value for key, value in more.items()}
+        every = settings | (labels if task == "labels" else {}) | more
+        words = [str(word) for pair in every.items() for word in pair]
+        return load_cfg(CONFIGS / RECIPES[task], [*tiny_in(tmp_path / name), *words])
+
+    return of

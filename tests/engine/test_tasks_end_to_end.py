@@ -14,19 +14,13 @@ import torch
 
 from slowfast.battery.fault_traces import differences, outcome_of, repeated_steps
 from slowfast.battery.faults import Fault, Plan, train_with_faults
-from slowfast.config import load_cfg
 from slowfast.data.datasets.build import build_loader
 from slowfast.engine.build import build_network, build_stepper, build_task
 from slowfast.engine.guard import Guard
 from slowfast.engine.stop import Interrupted
 
-CONFIGS = Path(__file__).parents[2] / "configs" / "Motions"
-RECIPES = {
-    "classification": "SLOWFAST_TINY.yaml",
-    "labels": "SLOWFAST_TINY.yaml",
-    "boxes": "SLOWFAST_TINY_DETECTION.yaml",
-}
-TASKS = ["boxes", *(pytest.param(each, marks=pytest.mark.slow) for each in list(RECIPES)[:2])]
+NAMES = ("classification", "labels", "boxes")
+TASKS = ["boxes", *(pytest.param(each, marks=pytest.mark.slow) for each in NAMES[:2])]
 EVERYTHING = {
     "BN.USE_PRECISE_STATS": True,
     "BN.NUM_BATCHES_PRECISE": 2,
@@ -43,41 +37,13 @@ FIGURES = ("_type", "epoch", "iter", "loss", "grad_norm", "map", "top1_err", "ma
 Configure = Callable[..., Any]
 
 
-@pytest.fixture
-def configure(tiny_in: Callable[[Path], list[str]], objects: Path, tmp_path: Path) -> Configure:
-    """(task, name of the run, settings) -> its config: 12 clips, 3 steps an epoch."""
-    settings = {
-        "AVA.ANNOTATION_DIR": objects / "boxes",
-        "AVA.VIDEO_DIR": objects / "videos",
-        "SOLVER.MAX_EPOCH": 1,
-        "DATA.LOADER_CHUNK_OVERALL_SIZE": 12,
-    }
-    labels = {
-        "TRAIN.DATASET": "charades",
-        "TEST.DATASET": "charades",
-        "DATA.PATH_TO_DATA_DIR": objects / "labels",
-        "DATA.PATH_PREFIX": objects / "frames",
-        "DATA.MULTI_LABEL": True,
-        "MODEL.LOSS_FUNC": "bce_logit",
-        "MODEL.HEAD_ACT": "sigmoid",
-    }
-
-    def of(task: str, name: str, **more: Any) -> Any:
-        more = {key.replace("__", "."): value for key, value in more.items()}
-        every = settings | (labels if task == "labels" else {}) | more
-        words = [str(word) for pair in every.items() for word in pair]
-        return load_cfg(CONFIGS / RECIPES[task], [*tiny_in(tmp_path / name), *words])
-
-    return of
-
-
 def figures(cfg: Any) -> list[tuple[Any, ...]]:
     lines = (Path(cfg.OUTPUT_DIR) / "metrics.jsonl").read_text().splitlines()
     return [tuple(record.get(key) for key in FIGURES) for record in map(simplejson.loads, lines)]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("task", list(RECIPES))
+@pytest.mark.parametrize("task", NAMES)
 def test_a_run_that_is_stopped_goes_on_as_if_it_was_not(
     configure: Configure, task: str, tmp_path: Path
 ) -> None:
