@@ -13,6 +13,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from slowfast import dist
 from slowfast.engine.ddp import distribute
+from slowfast.models.lateral import FuseFastToSlow
 from slowfast.models.mvit import MViT
 from slowfast.models.rev_mvit import ReversibleBlocks
 
@@ -144,7 +145,12 @@ def buffers_of_first(net: nn.Module) -> dict[str, Tensor]:
 
 def _units(net: nn.Module) -> Iterator[nn.Module]:
     children = net.trunk.children() if isinstance(net, MViT) else net.children()
-    return (child for child in children if any(True for _ in child.parameters()))
+    # Laterals stay with the rest: they are small, and hand on what FSDP warns not to change.
+    return (
+        child
+        for child in children
+        if any(True for _ in child.parameters()) and not isinstance(child, FuseFastToSlow)
+    )
 
 
 def _share_buffers(net: nn.Module, args: Any) -> None:

@@ -42,20 +42,18 @@ def boxes_part(run: RunFiles, limit: int) -> Part:
     for mistake in sorted(_mistakes(boxes), key=lambda each: -each.score):
         wrong.setdefault((mistake.video, mistake.moment.second), mistake)
     films = [_film(boxes, m.video, m.moment, m) for m in list(wrong.values())[:limit]]
-    rest = (
-        (video, moment)
-        for video, moments in boxes.moments.items()
-        for moment in moments
-        if (video, moment.second) not in wrong and moment.found
-    )
-    films += [_film(boxes, *each) for each, _ in zip(rest, range(limit - len(films)), strict=False)]
-    total = sum(map(len, boxes.moments.values()))
+    every = [(video, moment) for video, each in boxes.moments.items() for moment in each]
+    rest = [each for each in every if (each[0], each[1].second) not in wrong]
+    rest.sort(key=lambda each: not each[1].found)  # those where nothing was found come last
+    films += [_film(boxes, *each) for each in rest[: limit - len(films)]]
     intro = (
         f"Green and on top, what was found with a score of {boxes.threshold:g} and over; red and "
-        f"below, what is annotated. The surest mistakes first: {len(wrong):,} of {total:,} "
+        f"below, what is annotated. The surest mistakes first: {len(wrong):,} of {len(every):,} "
         "keyframes have a label that no annotated box there has. All of them as videos: slowfast "
         "draw-boxes."
     )
+    if not any(moment.found for _, moment in every):
+        intro += " No box has such a score: what is annotated was missed."
     body = f'<div class="films wide">{"".join(films)}</div>' if films else ""
     return Part("boxes", title, body, intro)
 

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 import simplejson
 import torch
-from torch import nn
+from torch import distributed, nn
 
 from slowfast import dist
 from slowfast.battery.forked import run_forked
 from slowfast.config import get_cfg, load_cfg, with_values
+from slowfast.engine.build import build_network
 from slowfast.engine.checkpoint.load import load_weights
 from slowfast.engine.checkpoint.sharded import checkpoint_group, read_sharded, write_sharded
 from slowfast.engine.checkpoint.state import checkpoint_path, list_checkpoints, read_checkpoint
@@ -22,7 +23,14 @@ from slowfast.engine.convert import convert_checkpoint
 from slowfast.engine.ema import NoAverage, average_from_cfg
 from slowfast.engine.lars import add_lars
 from slowfast.engine.optim import optimizer_from_cfg
-from slowfast.engine.parallel import as_like, buffers_of_first, is_sharded, whole, wrap_model
+from slowfast.engine.parallel import (
+    as_like,
+    buffers_of_first,
+    is_sharded,
+    shard,
+    whole,
+    wrap_model,
+)
 from slowfast.engine.predict import Predictor
 from slowfast.engine.saves import Saves
 from slowfast.engine.test import test as run_test
@@ -206,6 +214,19 @@ def test_one_process_has_all_of_the_network() -> None:
     buffers = buffers_of_first(net)
     assert list(buffers) == [name for name, _ in net.named_buffers()]
     assert buffers["stem.1.running_mean"] is not net.stem[1].running_mean
+
+
+def test_parts_hand_on_nothing_that_fsdp_warns_of(recwarn: pytest.WarningsRecorder) -> None:
+    """A lateral returns the Fast pathway as it came, which as a unit is a view of its input."""
+    net = build_network(load_cfg(CONFIG), CPU)
+    distributed.init_process_group("gloo", store=distributed.HashStore(), rank=0, world_size=1)
+    try:
+        shard(net, device=CPU)
+        net([torch.rand(2, 3, 4, 32, 32), torch.rand(2, 3, 16, 32, 32)]).sum().backward()
+    finally:
+        distributed.destroy_process_group()
+    assert is_sharded(net)
+    assert "view" not in " ".join(str(each.message) for each in recwarn)
 
 
 def test_reversible_blocks_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -128,6 +128,22 @@ def test_boxes_are_shown_in_motion_the_surest_mistake_first(boxes_run: Path, obj
     assert "data:image/webp" not in write_report(boxes_run, num_mistakes=0).read_text()
 
 
+def test_keyframes_where_nothing_was_found_are_shown_last(boxes_run: Path) -> None:
+    path = boxes_run / "detections.csv"
+    unsure = [
+        re.sub(r"[0-9.]+$", "0.4", row) if row.startswith(("val_00003", "val_00000")) else row
+        for row in path.read_text().splitlines()
+    ]
+    path.write_text("\n".join(unsure) + "\n")
+    page = write_report(boxes_run, num_mistakes=6).read_text()
+    order = re.findall(r'alt="val_0000(\d) at second 1"', page)
+    assert order == ["1", "2", "4", "5", "0", "3"]
+    path.write_text("\n".join(re.sub(r"[0-9.]+$", "0.4", row) for row in unsure) + "\n")
+    page = write_report(boxes_run, num_mistakes=2).read_text()
+    assert "No box has such a score: what is annotated was missed." in words_of(page)
+    assert page.count("data:image/webp") == 4
+
+
 def test_lists_that_are_gone_cost_the_pictures_only(boxes_run: Path) -> None:
     (boxes_run / "detections.csv").unlink()
     words = words_of(write_report(boxes_run).read_text())
