@@ -222,7 +222,7 @@ def test_parts_hand_on_nothing_that_fsdp_warns_of(recwarn: pytest.WarningsRecord
     distributed.init_process_group("gloo", store=distributed.HashStore(), rank=0, world_size=1)
     try:
         shard(net, device=CPU)
-        net([torch.rand(2, 3, 4, 32, 32), torch.rand(2, 3, 16, 32, 32)]).sum().backward()
+        net([torch.rand(2, 3, 4, 48, 48), torch.rand(2, 3, 16, 48, 48)]).sum().backward()
     finally:
         distributed.destroy_process_group()
     assert is_sharded(net)
