@@ -17,7 +17,8 @@ from slowfast.data.boxes import Boxes
 from slowfast.data.datasets.build import make_manifest
 from slowfast.data.record import Record
 from slowfast.engine.ava_eval import evaluate_lists
-from slowfast.engine.judge import BoxJudge, ClipJudge, Tested
+from slowfast.engine.judge import BoxJudge, ClipJudge
+from slowfast.engine.judge import Tested as Outcome
 from slowfast.engine.test import test as run_test
 from slowfast.engine.train import train
 
@@ -111,7 +112,7 @@ def test_boxes_of_all_views_are_told_apart() -> None:
 
 def test_a_test_without_any_label_is_told(caplog: pytest.LogCaptureFixture) -> None:
     scores, labels = torch.rand(2, 3, dtype=torch.float64), torch.zeros(2, 3)
-    tested = Tested(torch.arange(2), scores, labels, 1, [], [])
+    tested = Outcome(torch.arange(2), scores, labels, 1, [], [])
     found = ClipJudge(make_manifest([("a.mp4", 0), ("b.mp4", 0)]), 3).summarise(tested)
     assert math.isnan(found["map"])
     assert "none of the videos tested has a label, so that there is no mAP" in caplog.text
