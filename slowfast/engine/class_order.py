@@ -42,8 +42,8 @@ def warn_of_other_order(weights: Sequence[str], data: Sequence[str], *, source: 
         return  # the last layer begins anew
     if moved := _moved(weights, data):
         LOGGER.warning(
-            "%s: %s; the last layer begins with the weights of other classes. DATA.CLASS_NAMES_FILE "
-            "sets the order",
+            "%s: %s; the last layer begins with the weights of other classes. The order is set by "
+            "DATA.CLASS_NAMES_FILE",
             *(source, moved),
         )
 
