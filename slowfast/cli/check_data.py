@@ -38,7 +38,7 @@ from slowfast.paths import local_path
 EXAMPLE = """examples:
   %(prog)s --cfg configs/Kinetics/SLOW_8x8_R50.yaml DATA.PATH_TO_DATA_DIR lists/kinetics
   %(prog)s --cfg FILE.yaml --split val --fix       also write quarantine.txt, which runs honour
-  %(prog)s --list lists/train.csv --prefix /videos --out checked
+  %(prog)s --list lists/train.csv --prefix /videos --out checked    of one label a video
 Files that did not change since the last check are not decoded again. Written, beside the lists or
 to --out: check-data.txt and .json (the report), manifest.<split>.jsonl (for DATA.VERIFY_CONTENT).
 """
@@ -195,7 +195,17 @@ def _plan_of_list(args: argparse.Namespace) -> Plan:
             f"--list {args.list}: expected a file with one 'path label' a line, found {found}"
         )
     split = path.stem if path.stem in SPLITS else "train"
-    records = read_kinetics(path, prefix=args.prefix, separator=args.separator)
+    if args.opts:
+        raise ValueError(
+            f"--list reads no settings, found {' '.join(args.opts)}; give --cfg, and the folder of "
+            "the lists as DATA.PATH_TO_DATA_DIR"
+        )
+    try:
+        records = read_kinetics(path, prefix=args.prefix, separator=args.separator)
+    except ValueError as error:
+        if "DATA.MULTI_LABEL" not in str(error):
+            raise
+        raise ValueError(f"{error} Check such lists with --cfg, not with --list") from error
     return Plan({split: records}, path.parent, args.prefix)
 
 

@@ -47,6 +47,11 @@ def _summary(made: KineticsLists, videos: Path, out: Path) -> Iterator[str]:
             )
     if made.test_is_val:
         yield f"{out / 'test.csv'}: the same as val.csv"
+    if made.repeated:
+        yield (
+            f"note: {len(made.repeated)} video(s) are listed more than once, in several splits or "
+            f"classes, such as {made.repeated[0]}; slowfast check-data names all of them"
+        )
     if made.unknown:
         yield f"note: {made.unknown} video(s) in {videos} are in no table"
     yield f"{out / CLASSES}: {len(made.classes)} classes, numbered from 0 in this order"

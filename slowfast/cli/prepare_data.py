@@ -6,7 +6,6 @@ import argparse
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
@@ -16,7 +15,7 @@ from tqdm import tqdm
 
 from slowfast.cli.errors import explain_errors
 from slowfast.config import load_cfg
-from slowfast.data.datasets.build import SPLITS, build_records
+from slowfast.data.datasets.build import SPLITS, build_records, class_names_from_cfg
 from slowfast.data.datasets.kinetics import is_video_name
 from slowfast.data.isolated import Limits, run_isolated
 from slowfast.data.manifest import Manifest
@@ -32,6 +31,7 @@ from slowfast.data.preparation import (
     prepare,
     replace_file,
     state_of,
+    unlisted,
     write_lists,
 )
 from slowfast.data.record import NoSuchSplit, Records
@@ -43,7 +43,8 @@ EXAMPLE = """examples:
   %(prog)s --cfg FILE.yaml --out /fast/k400 --shards 500      500 videos in each tar file
   %(prog)s --cfg FILE.yaml --out /fast/k400 --shard 3/16      the fourth of sixteen machines
 Originals are only read. The same command goes on where it was stopped; the last machine to end
-writes train.csv, val.csv and test.csv. Train with DATA.PATH_TO_DATA_DIR OUT DATA.PATH_PREFIX OUT.
+writes train.csv, val.csv and test.csv with class numbers, and classes.txt. Train with
+TRAIN.DATASET kinetics TEST.DATASET kinetics DATA.PATH_TO_DATA_DIR OUT DATA.PATH_PREFIX OUT.
 """
 
 
@@ -75,6 +76,8 @@ def _prepare(args: argparse.Namespace) -> int:
         raise ValueError("--frames and --shards: a shard holds videos, not pictures; give one")
     layout = Layout(args.out, args.shards, args.frames)
     records, prefix, forbidden, names = _records(args, layout.copies.resolve())
+    for split in unlisted(records):
+        print(f"{split}: labels of frames, which no list of copies has: there will be none")
     _check_folder(args.out, forbidden)
     jobs = plan_jobs(records, prefix, pictures=args.frames)
     check_originals(layout, jobs)
@@ -89,8 +92,9 @@ def _prepare(args: argparse.Namespace) -> int:
     if len(done) < len(jobs):
         print(f"{len(done)} of {len(jobs)} videos are done; the lists wait for the other machines")
         return 0
-    if names is not None:
-        shutil.copyfile(names, args.out / "classes.txt")
+    if names:
+        lines = "".join(f"{name}\n" for name in names).encode("utf-8", "surrogateescape")
+        replace_file(args.out / "classes.txt", lines)
     for line in write_lists(layout, records, jobs, done):
         print(line)
     text = copies_text(layout, jobs, done).encode("utf-8", "surrogateescape")
@@ -151,7 +155,7 @@ def _summary(out: Path, jobs: list[Job], done: dict[str, Done]) -> int:
 
 def _records(
     args: argparse.Namespace, copies: Path
-) -> tuple[dict[str, Records], str, list[Path], Path | None]:
+) -> tuple[dict[str, Records], str, list[Path], list[str]]:
     """(records of each split, their prefix, folders not to write to, names of the classes)."""
     if args.videos is not None:
         if not args.videos.is_dir():
@@ -163,7 +167,7 @@ def _records(
             raise ValueError(f"--videos {args.videos}: expected videos in it, found none")
         rows = [(str(file.relative_to(args.videos)), 0) for file in files]
         prefix = str(args.videos)
-        return {"videos": Manifest.from_rows(rows, prefix=prefix)}, prefix, [args.videos], None
+        return {"videos": Manifest.from_rows(rows, prefix=prefix)}, prefix, [args.videos], []
     cfg = load_cfg(args.cfg, overrides=args.opts)
     splits: dict[str, Records] = {}
     for split in args.split or SPLITS:
@@ -174,9 +178,8 @@ def _records(
             if args.split or (split == SPLITS[-1] and not splits):
                 raise
     folder, prefix = Path(cfg.DATA.PATH_TO_DATA_DIR or "."), cfg.DATA.PATH_PREFIX or ""
-    names = folder / "classes.txt"
     forbidden = [folder, Path(prefix)] if prefix else [folder]
-    return splits, prefix, forbidden, names if names.is_file() else None
+    return splits, prefix, forbidden, class_names_from_cfg(cfg)
 
 
 def _check_folder(out: Path, forbidden: list[Path]) -> None:

@@ -228,28 +228,34 @@ class Progress:
         return bool(packed) or self.layout.file(number, job.name).exists()
 
 
+def unlisted(records: Mapping[str, Records]) -> list[str]:
+    """Splits whose labels are those of frames, as of Charades: lists of videos have no such."""
+    first = {split: each[0] for split, each in records.items() if len(each)}
+    return [split for split, row in first.items() if isinstance(row.label, Tensor) and row.frames]
+
+
 def write_lists(
     layout: Layout, records: Mapping[str, Records], jobs: Sequence[Job], done: Mapping[str, Done]
 ) -> Iterator[str]:
     """Write ``<split>.csv`` for the copies; tells, a line each, what was written."""
     places = {job.record.path: (n, job.name) for n, job in enumerate(jobs)}
+    without = unlisted(records)
     for split, each in records.items():
+        if split in without:
+            yield f"{split}: labels of frames; see copies.jsonl for where copies are"
+            continue
         rows, left = [], 0
         for row in range(len(each)):
             number, name = places[each[row].path]
             label = each[row].label
-            if isinstance(label, Tensor) and each[row].frames:
-                yield f"{split}: rows of several labels; see copies.jsonl for where copies are"
-                break
             if done[name].cause:
                 left += 1
             else:
                 text = as_listed(label) if isinstance(label, Tensor) else str(label)
                 rows.append(f"{layout.listed(number, name)} {text}\n")
-        else:
-            content = "".join(rows).encode("utf-8", "surrogateescape")
-            replace_file(layout.folder / f"{split}.csv", content)
-            yield f"{layout.folder / split}.csv: {len(rows)} videos, {left} left out"
+        content = "".join(rows).encode("utf-8", "surrogateescape")
+        replace_file(layout.folder / f"{split}.csv", content)
+        yield f"{layout.folder / split}.csv: {len(rows)} videos, {left} left out"
 
 
 def copies_text(layout: Layout, jobs: Sequence[Job], done: Mapping[str, Done]) -> str:

@@ -19,6 +19,7 @@ from slowfast.data.record import Records
 from slowfast.engine.pr_curves import curves_of_boxes, curves_of_labels
 from slowfast.engine.results import named, summarise, write_predictions
 from slowfast.eval.frame_map import frame_map
+from slowfast.log import LOGGER
 from slowfast.tasks.base import Task
 from slowfast.tasks.detection import Detection, box_rows_of, video_names
 
@@ -96,6 +97,8 @@ class ClipJudge:
         if tested.labels.ndim == 2:
             names = [entry["name"] for entry in found["per_class"]]
             found["curves"] = curves_of_labels(names, tested.scores, tested.labels)
+            if not tested.labels.any():
+                LOGGER.warning("none of the videos tested has a label, so that there is no mAP")
         return found | {"num_videos": len(tested.rows)}
 
     def write(self, path: Path, tested: Tested) -> None:

@@ -50,8 +50,8 @@ def _entries(names: Sequence[str], each: Sequence[Points | None]) -> dict[str, A
         {"name": name, "points": [] if points is None else _plain(points)}
         for name, points in zip(names, each, strict=True)
     ]
-    mean = mean_points([points for points in each if points is not None])
-    return {"mean": _plain(mean), "per_class": per_class}
+    known = [points for points in each if points is not None]
+    return {"mean": _plain(mean_points(known)) if known else [], "per_class": per_class}
 
 
 def _plain(points: Points) -> list[list[float]]:

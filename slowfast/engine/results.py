@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -94,5 +95,9 @@ def _label_entries(label: Tensor, names: list[str]) -> dict[str, Any]:
 
 
 def named(class_names: list[str], num_classes: int) -> list[str]:
-    """The given names, and numbers for classes that have none."""
-    return [*class_names[:num_classes], *map(str, range(len(class_names), num_classes))]
+    """The given names, and numbers for classes that have none, or share theirs with another."""
+    names = [*class_names[:num_classes], *map(str, range(len(class_names), num_classes))]
+    count = Counter(names)  # results are told apart by their names
+    return [
+        f"{name} (class {number})" if count[name] > 1 else name for number, name in enumerate(names)
+    ]

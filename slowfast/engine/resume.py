@@ -10,6 +10,7 @@ from slowfast import dist
 from slowfast.config import cfg_from_text
 from slowfast.config.errors import one_line
 from slowfast.engine.build import Position, Trainer
+from slowfast.engine.checkpoint.content import class_names_of
 from slowfast.engine.checkpoint.from_cfg import start_from_cfg
 from slowfast.engine.checkpoint.integrity import CheckpointError
 from slowfast.engine.checkpoint.load import NothingFits
@@ -23,6 +24,7 @@ from slowfast.engine.checkpoint.state import (
     remove_steps_before,
     set_aside_after,
 )
+from slowfast.engine.class_order import refuse_other_order, warn_of_other_order
 from slowfast.engine.multigrid import Phase, phase_index
 from slowfast.engine.training_state import (
     global_batch,
@@ -82,6 +84,7 @@ def resume(trainer: Trainer, cfg: Any) -> bool:
     own = dist.broadcast_object(own)
     if own is not None:
         content = _read_own(trainer, own)
+        refuse_other_order(class_names_of(content), trainer.class_names, source=str(own))
         try:
             same = _load_all(trainer, cfg, content, source=str(own))
         except NothingFits:
@@ -96,6 +99,7 @@ def resume(trainer: Trainer, cfg: Any) -> bool:
     elif cfg.TRAIN.CHECKPOINT_FILE_PATH:
         source = cfg.TRAIN.CHECKPOINT_FILE_PATH
         content = read_checkpoint(source, caffe2=cfg.TRAIN.CHECKPOINT_TYPE == "caffe2")
+        warn_of_other_order(class_names_of(content), trainer.class_names, source=source)
         if cfg.TRAIN.CHECKPOINT_EPOCH_RESET or "epoch" not in content:
             _load_net(trainer, cfg, content, source=source)
             LOGGER.info("starting at epoch 1 with the weights of %s", source)

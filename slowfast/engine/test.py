@@ -30,6 +30,7 @@ from slowfast.engine.checkpoint.content import class_names_of
 from slowfast.engine.checkpoint.from_cfg import load_from_cfg
 from slowfast.engine.checkpoint.integrity import CheckpointError
 from slowfast.engine.checkpoint.state import newest_whole, read_checkpoint
+from slowfast.engine.class_order import refuse_other_order
 from slowfast.engine.journal import Journal
 from slowfast.engine.judge import Judge, Tested, judge_of
 from slowfast.engine.meters import Progress, memory_gb
@@ -58,7 +59,7 @@ def test(cfg: Any) -> dict[str, Any]:
     device = device_from_cfg(cfg)
     task = build_task(cfg)
     net = build_network(cfg, device)
-    class_names = load_tested_weights(net, cfg) or class_names_from_cfg(cfg)
+    class_names = load_tested_weights(net, cfg) or class_names_from_cfg(cfg, "test")
     # Ranks test different numbers of videos and share nothing meanwhile: a wrapper would wait.
     model: Any = torch.compile(net) if cfg.MODEL.COMPILE else net
     results: dict[str, Any] = {}
@@ -74,6 +75,9 @@ def load_tested_weights(net: nn.Module, cfg: Any) -> list[str]:
 
     Returns:
         The class names kept in the checkpoint; empty if it has none.
+
+    Raises:
+        ValueError: the data gives its classes other numbers.
     """
     source, kind = cfg.TEST.CHECKPOINT_FILE_PATH, cfg.TEST.CHECKPOINT_TYPE
     if not source:
@@ -90,7 +94,10 @@ def load_tested_weights(net: nn.Module, cfg: Any) -> list[str]:
     content = read_checkpoint(source, caffe2=kind == "caffe2")
     report = load_from_cfg(net, content, cfg, source=source)
     LOGGER.info("testing %s: %s", source, report)
-    return class_names_of(content)
+    names = class_names_of(content)
+    if names:
+        refuse_other_order(names, class_names_from_cfg(cfg, "test"), source=source)
+    return names
 
 
 @torch.inference_mode()

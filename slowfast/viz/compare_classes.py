@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from slowfast.log import LOGGER
 from slowfast.viz.class_figures import ClassFigures
 
 MARKED = 5  # largest gains of each kind (Fig. 3)
@@ -161,8 +163,21 @@ def write_chart(found: Comparison, out: str | os.PathLike[str]) -> Path:
         _bars(axes, found)
         _names(axes, found)
         path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, format=kind, facecolor="white")
+        strange = _save(figure, path, kind)
+    if strange and kind != "svg":
+        LOGGER.warning(
+            "%s: %d letters of names are in no font here and are drawn as boxes; .svg keeps them",
+            *(path, strange),
+        )
     return path
+
+
+def _save(figure: Figure, path: Path, kind: str) -> int:
+    """Write the picture; how many letters no font has, of which matplotlib warns one by one."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        figure.savefig(path, format=kind, facecolor="white")
+    return len({text for each in caught if (text := str(each.message)).startswith("Glyph ")})
 
 
 def _bars(axes: Axes, found: Comparison) -> None:

@@ -67,7 +67,8 @@ svg .c3:not(.line) { fill: var(--c3); }
 img.pixels { display: block; width: min(100%, 900px); image-rendering: pixelated;
   border: 1px solid var(--line); }
 .bars { display: grid; gap: 5px 14px; align-items: center; font-size: 13.5px;
-  grid-template-columns: fit-content(55%) minmax(48px, 1fr) max-content; }
+  grid-template-columns: fit-content(55%) minmax(72px, 1fr) max-content; }
+.bars > span { overflow-wrap: anywhere; } .bars > span:nth-child(3n) { white-space: nowrap; }
 .bars.many { font-size: 12.5px; gap: 1px 12px; }
 .track { height: 14px; border-radius: 4px; background: var(--line); overflow: hidden; }
 .many .track { height: 9px; }

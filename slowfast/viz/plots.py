@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image
 
 WIDTH, HEIGHT = 340, 220  # of a line chart, in its own units
+LEGEND_LETTERS = 36  # what fits below a chart
 LEFT, RIGHT, TOP, BOTTOM = 52, 78, 12, 36
 LEGEND = 18  # height of a line below a chart of shares
 LABELLED_CLASSES = 40  # more are drawn as an image without a name on each row
@@ -116,7 +117,7 @@ def unit_chart(title: str, series: Sequence[Series]) -> str:
         parts.append(
             f'<line class="line {s.colour}" x1="{LEFT}" x2="{LEFT + 18}" y1="{y}" y2="{y}"/>'
         )
-        text = escape(_short(s.name, 40))
+        text = escape(short(s.name, LEGEND_LETTERS))
         parts.append(f'<text class="name" x="{LEFT + 26}" y="{y + 4}">{text}</text>')
     height = HEIGHT + 8 + LEGEND * len(series)
     return svg(WIDTH, height, "".join(parts), title, css="chart")
@@ -135,7 +136,7 @@ def heat_map(shares: np.ndarray, names: Sequence[str]) -> str:
     parts = [f"<title>Confusion matrix of {count} classes</title>"]
     for i, name in enumerate(names):
         at = margin + (i + 0.5) * cell
-        text = escape(_short(name))
+        text = escape(short(name))
         parts.append(f'<text class="tick end" x="{margin - 8}" y="{at + 4}">{text}</text>')
         parts.append(
             f'<text class="tick" transform="translate({at + 4},{margin - 8}) rotate(-48)">'
@@ -213,5 +214,6 @@ def _spread(heights: Sequence[float], *, gap: float = 15) -> list[float]:
     return placed
 
 
-def _short(name: str, limit: int = 20) -> str:
+def short(name: str, limit: int = 20) -> str:
+    """The beginning of a long name."""
     return name if len(name) <= limit else name[: limit - 1] + "…"

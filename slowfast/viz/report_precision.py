@@ -6,7 +6,7 @@ from html import escape
 from typing import Any
 
 from slowfast.viz.page import Part, bars, card
-from slowfast.viz.plots import Points, Series, unit_chart
+from slowfast.viz.plots import LEGEND_LETTERS, Points, Series, short, unit_chart
 from slowfast.viz.run_files import Record, RunFiles
 
 MAX_OPEN_BARS = 24  # more are set in two columns of thin bars
@@ -27,7 +27,7 @@ def precision_part(run: RunFiles) -> Part:
     ]
     if len(rows) <= MAX_OPEN_BARS:
         body = card(bars(rows))
-    else:
+    elif rows:
         half = (len(rows) + 1) // 2
         columns = (card(bars(part, many=True)) for part in (rows[:half], rows[half:]))
         body = f'<div class="grid">{"".join(columns)}</div>'
@@ -35,7 +35,9 @@ def precision_part(run: RunFiles) -> Part:
         named = escape(", ".join(absent))
         body += f'<p class="note">Without {counted}, and in no figure: {named}.</p>'
     intro = f"Sorted by the number of {counted} that have the class, which is behind each figure."
-    return Part("classes", "Average precision by class", body if rows else "", intro)
+    if not rows:
+        intro = f"No class has {counted} in the test, so that there is no average precision."
+    return Part("classes", "Average precision by class", body, intro)
 
 
 def pr_part(run: RunFiles) -> Part:
@@ -97,4 +99,4 @@ def _series(name: str, colour: str, points: Points | None, ap: float | None) -> 
     if given and given[0][0] > 0:
         given.insert(0, (0.0, given[0][1]))
     figure = f", AP {ap:.1f}" if isinstance(ap, int | float) else ""
-    return Series(f"{name}{figure}", colour, given)
+    return Series(f"{short(name, LEGEND_LETTERS - len(figure))}{figure}", colour, given)

@@ -152,6 +152,16 @@ def test_a_missing_list_is_named_as_the_option(
         assert said.endswith(f"found {found}\n")
 
 
+def test_a_list_alone_has_one_label_a_video_and_no_settings(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "val.csv").write_text("a.mp4 3,17\n")
+    assert main(["--list", str(tmp_path / "val.csv")]) == 2
+    assert "Check such lists with --cfg, not with --list" in capsys.readouterr().err
+    assert main(["--list", str(tmp_path / "val.csv"), "DATA.MULTI_LABEL", "True"]) == 2
+    assert "--list reads no settings, found DATA.MULTI_LABEL True" in capsys.readouterr().err
+
+
 def test_a_broken_list_is_a_fault_and_a_missing_one_that_is_asked_for_an_error(
     motions: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

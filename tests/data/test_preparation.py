@@ -14,6 +14,8 @@ import torch
 from slowfast.cli.prepare_data import main
 from slowfast.data.copy_names import copy_name, copy_names
 from slowfast.data.datasets.kinetics import read_kinetics
+from slowfast.data.datasets.label_sets import read_label_sets
+from slowfast.data.preparation import Done, Job, Layout, unlisted, write_lists
 from slowfast.data.readers.pyav import open_video
 from slowfast.data.readers.source import open_source
 from slowfast.data.readers.video_error import VideoError
@@ -275,3 +277,27 @@ def test_a_full_disk_ends_in_one_line(
     said = capsys.readouterr().err
     assert "out: cannot be written to ([Errno" in said
     assert "the same command goes on" in said
+
+
+def test_names_of_a_table_go_with_the_lists(motions: Path, tmp_path: Path) -> None:
+    """Lists of copies have numbers, whatever the classes were told by."""
+    table, out = tmp_path / "table", tmp_path / "out"
+    table.mkdir()
+    path, _ = (motions / "train.csv").read_text().splitlines()[0].rsplit(" ", 1)
+    (table / "train.csv").write_text(f"path,label\n{path},sit|run fast\n")
+    keys = ["TRAIN.DATASET", "csv", "TEST.DATASET", "csv", "DATA.MULTI_LABEL", "True"]
+    keys += ["MODEL.NUM_CLASSES", "2", "MODEL.LOSS_FUNC", "bce_logit", "MODEL.HEAD_ACT", "sigmoid"]
+    assert run(table, motions, out, "--split", "train", *keys) == 0
+    assert (out / "classes.txt").read_text() == "run fast\nsit\n"
+    listed = read_label_sets(out / "train.csv", num_classes=2)
+    assert listed[0].label.tolist() == [1.0, 1.0]
+
+
+def test_labels_of_frames_are_said_to_have_no_list(tmp_path: Path) -> None:
+    row = Record("v", label=torch.tensor([0.0, 1.0]), frames=("v/1.jpg",))
+    assert unlisted({"train": [row], "val": [Record("v.mp4", label=1)], "test": []}) == ["train"]  # type: ignore[dict-item, list-item]
+    done = {"v": Done("v", "v", (1, 1), "")}
+    jobs = [Job(row, "v")]
+    (said,) = write_lists(Layout(tmp_path, 0, False), {"train": [row]}, jobs, done)  # type: ignore[dict-item]
+    assert said == "train: labels of frames; see copies.jsonl for where copies are"
+    assert not (tmp_path / "train.csv").exists()

@@ -119,6 +119,7 @@ def test_it_is_kept_exactly_evaluated_and_tested(
     assert [result["weights"] for result in results] == ["averaged (EMA)", "trained"]
     log = (tmp_path / "run" / "stdout.log").read_text()
     assert "the averaged weights (EMA) are used" in log
+    assert "the weights of its last step are used, not their average" in log
 
 
 def test_a_checkpoint_without_it_is_named() -> None:

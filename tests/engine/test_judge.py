@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,11 @@ from slowfast.data.batch import Sample
 from slowfast.data.boxes import Boxes, GivenBoxes
 from slowfast.data.datasets.box_rows import read_box_rows
 from slowfast.data.datasets.label_map import read_label_map
+from slowfast.data.datasets.build import make_manifest
 from slowfast.data.record import Record
 from slowfast.data.transforms.device import InputStage
 from slowfast.engine.ava_eval import evaluate_lists
-from slowfast.engine.judge import BoxJudge
+from slowfast.engine.judge import BoxJudge, ClipJudge
 from slowfast.engine.judge import Tested as Outcome
 from slowfast.engine.test import test as run_test
 from slowfast.engine.train import train
@@ -148,3 +150,11 @@ def test_boxes_of_all_views_are_told_apart() -> None:
     for row, number, wanted, label in ((first, 1, [0, 2, 4], 1), (second, 2, [1, 3, 5], 0)):
         assert (row[0], row[1].tolist(), row[2].flatten().tolist()) == (number, [0, 1, 2], wanted)
         assert row[3] == label
+
+
+def test_a_test_without_any_label_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    scores, labels = torch.rand(2, 3, dtype=torch.float64), torch.zeros(2, 3)
+    tested = Outcome(torch.arange(2), scores, labels, 1, [], [])
+    found = ClipJudge(make_manifest([("a.mp4", 0), ("b.mp4", 0)]), 3).summarise(tested)
+    assert math.isnan(found["map"])
+    assert "none of the videos tested has a label, so that there is no mAP" in caplog.text

@@ -35,3 +35,8 @@ def test_labels_have_a_pooled_curve_too() -> None:
     found = curves_of_labels(["a", "b", "c"], scores, torch.tensor([[1, 0, 0], [0, 1, 0]]))
     assert found["pooled"] == [[0.5, 1.0], [1.0, 1.0]]
     assert [entry["points"] for entry in found["per_class"]] == [[[1.0, 1.0]], [[1.0, 1.0]], []]
+
+
+def test_without_any_label_there_is_no_curve() -> None:
+    found = curves_of_labels(["a", "b"], torch.rand(3, 2), torch.zeros(3, 2))
+    assert (found["mean"], found["pooled"]) == ([], [])

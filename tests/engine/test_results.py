@@ -40,6 +40,13 @@ def test_several_labels_are_judged_by_their_precision(tmp_path: Path) -> None:
     assert (one["labels"], one["prediction"], one["correct"]) == ([0], 1, False)
 
 
+def test_classes_of_one_name_are_told_apart() -> None:
+    labels = torch.tensor([[1.0, 0, 0], [0, 1, 0]])
+    summary = summarise(torch.eye(2, 3), labels, ["open", "open", "shut"], 3)
+    names = [entry["name"] for entry in summary["per_class"]]
+    assert names == ["open (class 0)", "open (class 1)", "shut"]
+
+
 def test_predictions_are_json_with_six_digits(tmp_path: Path) -> None:
     path = tmp_path / "predictions.jsonl"
     scores = torch.tensor([[0.123456789, 1e-9, 1.0], [2e8, -3.5, 0.0]], dtype=torch.float64)

@@ -101,3 +101,17 @@ def test_errors(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     nothing = figures("slow", {"walk": None})
     with pytest.raises(ValueError, match="expected a class with examples in both"):
         compare(nothing, nothing)
+
+
+def test_letters_without_a_font_are_told_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, recwarn: pytest.WarningsRecorder
+) -> None:
+    name = "".join(map(chr, range(0xE000, 0xE005)))  # for private use, and in no font
+    for side in ("a", "b"):
+        (tmp_path / side).mkdir()
+        content = {"map": 1.0, "per_class": [{"name": name, "ap": 1.0, "videos": 3}]}
+        (tmp_path / side / "test_results.json").write_text(json.dumps(content))
+    runs = [str(tmp_path / "a"), str(tmp_path / "b")]
+    assert main(["compare", *runs, "--out", str(tmp_path / "x.png")]) == 0
+    assert caplog.text.count("5 letters of names are in no font here") == 1
+    assert not [each for each in recwarn if "Glyph" in str(each.message)]

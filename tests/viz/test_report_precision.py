@@ -86,6 +86,32 @@ def test_many_classes_are_two_columns_of_thin_bars(labels_run: Path) -> None:
     assert write_report(labels_run).read_text().count('class="bars many"') == 2
 
 
+def test_names_as_long_as_those_of_something_something_leave_room_for_bars_and_figures(
+    labels_run: Path,
+) -> None:
+    name = "Pretending to put something behind something, but missing so that it falls"
+    for file in ("test_results.json", "pr_curves.json"):
+        text = (labels_run / file).read_text()
+        (labels_run / file).write_text(text.replace('"walk"', json.dumps(name)))
+    page = write_report(labels_run).read_text()
+    assert "grid-template-columns: fit-content(55%) minmax(72px, 1fr) max-content" in page
+    assert ">Pretending to put somethin…, AP 90.0<" in page  # below the chart
+    assert f"<span>{name}</span>" in page  # beside the bar
+
+
+def test_a_test_without_labels_is_said_to_have_no_precision(labels_run: Path) -> None:
+    content = results("videos")
+    content["map"] = None
+    for entry in content["per_class"]:
+        entry |= {"ap": None, "videos": 0}
+    (labels_run / "test_results.json").write_text(json.dumps(content))
+    curves = {"mean": [], "pooled": [], "per_class": [{"name": n, "points": []} for n in NAMES]}
+    (labels_run / "pr_curves.json").write_text(json.dumps(curves))
+    words = words_of(write_report(labels_run).read_text())
+    assert "No class has videos in the test, so that there is no average precision." in words
+    assert "Precision of labels of videos" not in words
+
+
 @pytest.fixture
 def boxes_run(write_run: WriteRun, tiny_boxes: list[str], objects: Path) -> Path:
     """Detections that are right in all videos but the first, where each has the next class."""

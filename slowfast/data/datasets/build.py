@@ -209,7 +209,7 @@ def input_stage_from_cfg(cfg: Any) -> InputStage:
     )
 
 
-def class_names_from_cfg(cfg: Any) -> list[str]:
+def class_names_from_cfg(cfg: Any, split: str = "train") -> list[str]:
     """Names of the classes; empty if neither a file of names nor the data set gives them.
 
     Raises:
@@ -217,7 +217,7 @@ def class_names_from_cfg(cfg: Any) -> list[str]:
     """
     names = own_names_from_cfg(cfg)
     if not names and Path(cfg.DATA.PATH_TO_DATA_DIR or "").is_dir():
-        names = dataset_kind_from_cfg(cfg, "train").names(cfg)
+        names = dataset_kind_from_cfg(cfg, split).names(cfg)
     if names and len(names) != cfg.MODEL.NUM_CLASSES:
         source = cfg.DATA.CLASS_NAMES_FILE or cfg.DATA.PATH_TO_DATA_DIR
         raise ValueError(

@@ -21,6 +21,7 @@ from slowfast.data.datasets.label_sets import label_numbers
 from slowfast.data.datasets.table_rows import refuse_utf16
 from slowfast.data.packed_text import PackedText, digest_of, packed_numbers
 from slowfast.data.record import NoSuchSplit
+from slowfast.log import LOGGER
 from slowfast.paths import local_path
 
 VIDEO, FRAME, PATH, LABELS = "original_vido_id", "frame_id", "path", "labels"  # as published
@@ -153,13 +154,16 @@ class _Video:
     number: int = 0
     digits: int = 0
     after: str = ""
+    backwards: str = ""  # the first path whose number is not above the one before
 
     def add(self, path: str, labels: str) -> None:
         self.number += 1
         if not self.digits or path != f"{self.before}{self.number:0{self.digits}d}{self.after}":
-            match = _NUMBERED.fullmatch(path)
+            match, before, last = _NUMBERED.fullmatch(path), self.before, self.number - 1
             self.before, number, self.after = match.groups() if match else (path, "", "")
             self.number, self.digits = int(number or 0), len(number)
+            if self.runs and number and self.before == before and self.number <= last:
+                self.backwards = self.backwards or path
             self.runs.append((self.count, self.before, self.number, self.digits, self.after))
         if labels != self.labels:
             self.labels = labels
@@ -195,6 +199,12 @@ def read_frame_list(
             _read_rows(file, str(list_file), videos, num_classes)
     if not videos:
         raise ValueError(f"{list_files[0]}: expected one frame a line, found no line")
+    if unordered := [video.backwards for video in videos.values() if video.backwards]:
+        LOGGER.warning(
+            "%s: frames of %d videos are not in the order of their numbers, such as %s; rows are "
+            "taken in the order of the list, which should be that of time",
+            *(list_files[0], len(unordered), unordered[0]),
+        )
     return _pack(videos, prefix, ", ".join(map(str, list_files)))
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from slowfast.data.datasets.kinetics import is_video_name, read_class_names
+from slowfast.data.datasets.label_names import numbers_of_names
 from slowfast.data.datasets.table_rows import refuse_utf16, table_rows
 
 COLUMNS = ("youtube_id", "time_start", "time_end", "split")
@@ -52,12 +53,14 @@ class KineticsLists:
         classes: by number.
         unknown: video files that no row names.
         test_is_val: the tables have no test split, and test.csv is that of validation.
+        repeated: video files that several rows name with other classes or splits.
     """
 
     splits: list[Listed]
     classes: list[str]
     unknown: int
     test_is_val: bool
+    repeated: list[str]
 
 
 def make_kinetics_lists(
@@ -75,8 +78,10 @@ def make_kinetics_lists(
         ValueError: a table is not like that, a class has no number, or a split has no video.
     """
     rows = [row for table in tables for row in read_annotations(table)]
+    if not rows:
+        raise ValueError(f"{tables[0]}: expected a row a video below the header, found none")
     classes = read_class_names(class_names) if class_names else _classes_of(rows)
-    numbers = {name: number for number, name in enumerate(classes)}
+    numbers = numbers_of_names(classes, len(classes), str(class_names))
     if strange := sorted({row.label for row in rows if row.label} - numbers.keys()):
         raise ValueError(
             f"{class_names}: expected all classes of the tables, found no {strange[0]!r} "
@@ -84,11 +89,13 @@ def make_kinetics_lists(
         )
     files = _files_by_name(videos)
     splits = {row.split: Listed(row.split) for row in rows}
+    named_by: dict[str, set[tuple[str, str]]] = {}
     for row in rows:
         path = _file_of(row, files)
         if path is None:
             splits[row.split].missing.append(row)
-        else:
+        elif (row.split, row.label) not in named_by.setdefault(path, set()):  # else listed already
+            named_by[path].add((row.split, row.label))
             label = f" {numbers[row.label]}" if row.label else ""
             splits[row.split].lines.append(f"{path}{label}\n")
     for each in splits.values():
@@ -102,7 +109,8 @@ def make_kinetics_lists(
     _write(out, splits, classes, test_is_val=test_is_val)
     named = {row.name for row in rows}
     unknown = sum(len(paths) for name, paths in files.items() if name not in named)
-    return KineticsLists(list(splits.values()), classes, unknown, test_is_val)
+    repeated = [path for path, rows_of in named_by.items() if len(rows_of) > 1]
+    return KineticsLists(list(splits.values()), classes, unknown, test_is_val, repeated)
 
 
 def read_annotations(table: Path) -> Iterator[Annotation]:

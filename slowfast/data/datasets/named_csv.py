@@ -131,6 +131,14 @@ def _unknown(where: str, label: str, numbers: dict[str, int]) -> str:
 def csv_from_cfg(cfg: Any, split: str) -> Records:
     folder = Path(cfg.DATA.PATH_TO_DATA_DIR or "")
     names = csv_names_from_cfg(cfg)
+    joined = [name for name in names if BETWEEN_NAMES in name]
+    if joined and len(names) != cfg.MODEL.NUM_CLASSES and not cfg.DATA.MULTI_LABEL:
+        raise ValueError(
+            f"{folder / 'train.csv'}: found {len(names)} classes, such as {joined[0]!r}, but "
+            f"MODEL.NUM_CLASSES is {cfg.MODEL.NUM_CLASSES}; if {BETWEEN_NAMES} divides several "
+            "labels of a video set DATA.MULTI_LABEL True MODEL.LOSS_FUNC bce_logit MODEL.HEAD_ACT "
+            f"sigmoid, else MODEL.NUM_CLASSES {len(names)}"
+        )
     numbers = numbers_of_names(names, cfg.MODEL.NUM_CLASSES, str(folder / "train.csv"))
     read = read_named_sets if cfg.DATA.MULTI_LABEL else read_named_csv
     return read(folder / f"{split}.csv", numbers, prefix=cfg.DATA.PATH_PREFIX or "")

@@ -19,6 +19,7 @@ from slowfast.log import LOGGER
 
 LABELS_FILE = "something-something-v2-labels.json"
 SUFFIXES = (".webm", ".mp4")  # as published, and as often converted
+LOOKED_AT = 32  # videos that may be missing before the kind of file is taken for the published one
 
 
 class FramesOfVideos:
@@ -163,10 +164,10 @@ def _with_frames(videos: Iterable[tuple[str, int]], frames: FrameList) -> Frames
 
 
 def _suffix(prefix: str, videos: list[tuple[str, int]]) -> str:
-    first = videos[0][0]
-    for suffix in SUFFIXES:
-        if os.path.exists(os.path.join(prefix, first + suffix)):
-            return suffix
+    for name, _ in videos[:LOOKED_AT]:  # the first may be one that is missing
+        for suffix in SUFFIXES:
+            if os.path.exists(os.path.join(prefix, name + suffix)):
+                return suffix
     return SUFFIXES[0]
 
 

@@ -58,6 +58,12 @@ def load_from_cfg(net: nn.Module, content: dict[str, Any], cfg: Any, *, source: 
     if cfg.EMA.ENABLE:
         state = averaged_weights(content, source=source)
         LOGGER.info("%s: the averaged weights (EMA) are used", source)
+    elif content.get("slowfast", {}).get("ema_state"):
+        LOGGER.warning(
+            "%s: the weights of its last step are used, not their average, which the figures of "
+            "its run are of; set EMA.ENABLE True for that",
+            source,
+        )
     return load_weights(
         net,
         state,

@@ -113,3 +113,18 @@ def test_videos_that_share_a_folder_are_told_apart(write: Write) -> None:
     lines = ["v v 0 all/v_1.jpg", "w w 0 all/w_1.jpg", "x x 0 y2/a.jpg", "z z 0 y3/a.jpg"]
     videos = read_frame_list(write(*lines), prefix="/p")
     assert [videos.folder(i) for i in range(3)] == ["/p/all/v", "/p/all/w", "/p/y2"]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "told"), [((1, 10, 2, 3), "A/2.jpg"), ((1, 2, 2), "A/2.jpg"), ((8, 9, 10, 12), "")]
+)
+def test_frames_that_are_not_in_the_order_of_time_are_told(
+    numbers: tuple[int, ...], told: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As of a list that was sorted by name."""
+    rows = [f'A 0 {row} A/{number}.jpg "1"' for row, number in enumerate(numbers)]
+    (tmp_path / "train.csv").write_text("\n".join([HEADER, *rows, ""]))
+    listed = read_frame_list(tmp_path / "train.csv", num_classes=2)
+    assert list(listed.paths(0)) == [f"A/{number}.jpg" for number in numbers]
+    said = f"frames of 1 videos are not in the order of their numbers, such as {told}"
+    assert (said in caplog.text) == bool(told)

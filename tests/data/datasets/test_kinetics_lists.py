@@ -133,3 +133,27 @@ def test_a_table_given_as_a_list_is_told_what_makes_one(write: Write) -> None:
             read(table)
     with pytest.raises(ValueError, match=r"t\.csv:1: .*slowfast data kinetics-lists"):
         read_label_sets(table, num_classes=3)
+
+
+def test_rows_that_come_again_are_listed_once_and_leaks_are_told(
+    write: Write, videos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    again = "zumba,dd,7,17,train\nzumba,dd,7.0,17.0,train\nzumba,cc,121,131,train\n"
+    table, out = write(again + "zumba,dd,7,17,val\n"), tmp_path / "lists"
+    line = ["kinetics-lists", str(table), "--videos", str(videos), "--out", str(out)]
+    assert main(line) == 0
+    assert rows(out / "train.csv") == [(FILES[4], 0), (FILES[2], 0)]
+    assert rows(out / "val.csv") == [(FILES[4], 0)]
+    said = "note: 1 video(s) are listed more than once, in several splits or classes, such as dd_"
+    assert said in capsys.readouterr().out
+
+
+def test_tables_without_rows_and_names_that_are_there_twice_are_refused(
+    write: Write, videos: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match="expected a row a video below the header, found none"):
+        make_kinetics_lists([write("")], videos, tmp_path / "lists")
+    names = tmp_path / "names.txt"
+    names.write_text("zumba\nplaying guitar\nzumba\n")
+    with pytest.raises(ValueError, match="expected each class once, found 'zumba' twice"):
+        make_kinetics_lists([write(VAL)], videos, tmp_path / "lists", class_names=names)

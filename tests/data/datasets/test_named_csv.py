@@ -82,3 +82,10 @@ def test_tables_that_are_missing_and_names_that_do_not_fit(tmp_path: Path) -> No
         ValueError, match=r"list: found 2 classes \(a, b\), .* set MODEL.NUM_CLASSES 2"
     ):
         numbers_of_names(["a", "b"], 400, "list")
+
+
+def test_several_labels_in_a_cell_are_not_taken_for_one_class(cfg: Any, tmp_path: Path) -> None:
+    (tmp_path / "train.csv").write_text("path,label\na.mp4,dive|swim\nb.mp4,dive\nc.mp4,run\n")
+    told = r"found 3 classes, such as 'dive\|swim', but .* set DATA.MULTI_LABEL True"
+    with pytest.raises(ValueError, match=told):
+        build_dataset(cfg, "train")

@@ -178,3 +178,12 @@ def test_labels_that_are_no_classes(cfg: Any, folder: Path) -> None:
             ValueError, match=rf"labels.json: .* 0 to \d+, found {number} for 'Push.*NUM_CLASSES"
         ):
             build_dataset(cfg, "train")
+
+
+def test_the_kind_of_video_file_is_told_by_those_that_are_there(folder: Path) -> None:
+    """The first one is missing, which is no reason to look for all others under another name."""
+    (folder / "train.csv").unlink()
+    (folder / "frames").mkdir(exist_ok=True)
+    (folder / "frames" / "12.mp4").touch()
+    videos = read_ssv2(folder, "train", prefix=str(folder / "frames"))
+    assert {Path(videos[i].path).suffix for i in range(len(videos))} == {".mp4"}
