@@ -15,8 +15,8 @@ from slowfast.config import load_cfg
 from slowfast.data.batch import Sample
 from slowfast.data.boxes import Boxes, GivenBoxes
 from slowfast.data.datasets.box_rows import read_box_rows
-from slowfast.data.datasets.label_map import read_label_map
 from slowfast.data.datasets.build import make_manifest
+from slowfast.data.datasets.label_map import read_label_map
 from slowfast.data.record import Record
 from slowfast.data.transforms.device import InputStage
 from slowfast.engine.ava_eval import evaluate_lists
