@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from slowfast.cli import check_data, import_boxes, kinetics_lists
+from slowfast.cli.arguments import positive
 from slowfast.cli.errors import explain_errors
 from slowfast.config import load_cfg
 from slowfast.data.augmentation_from_cfg import augment_stage_from_cfg
@@ -188,13 +189,7 @@ def _add_show(jobs: Any) -> None:
     )
     show.add_argument("--cfg", required=True, metavar="YAML")
     show.add_argument("--out", type=Path, default=Path("clips.png"), metavar="FILE")
-    show.add_argument("--count", type=_from_one, default=8, metavar="N", help="clips (8)")
-    show.add_argument("--epoch", type=_from_one, default=1, metavar="N", help="from 1 (1)")
+    show.add_argument("--count", type=positive, default=8, metavar="N", help="clips (8)")
+    show.add_argument("--epoch", type=positive, default=1, metavar="N", help="from 1 (1)")
     show.add_argument("opts", nargs=argparse.REMAINDER, metavar="KEY VALUE", help="overrides")
     show.set_defaults(action=_show)
-
-
-def _from_one(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number from 1, got {text!r}")
-    return int(text)

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from slowfast.cli.arguments import positive, share
+from slowfast.cli.arguments import above_0, positive, share
 from slowfast.cli.errors import explain_errors
 
 EXAMPLE = """examples:
@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None, *, program: str = "slowfast detect-p
     )
     when = parser.add_mutually_exclusive_group()
     when.add_argument(
-        "--every", type=_above_0, default=1.0, metavar="SECONDS", help="between keyframes (1)"
+        "--every", type=above_0, default=1.0, metavar="SECONDS", help="between keyframes (1)"
     )
     when.add_argument(
         "--keyframes",
@@ -80,13 +80,3 @@ def main(argv: Sequence[str] | None = None, *, program: str = "slowfast detect-p
         return 1 if report.unread else 0
 
     return explain_errors(program, detect)
-
-
-def _above_0(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not number > 0:
-        raise argparse.ArgumentTypeError(f"expected seconds above 0, got {text!r}")
-    return number

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from slowfast.cli.arguments import not_negative, positive
+from slowfast.cli.arguments import above_0, not_negative, positive
 from slowfast.cli.errors import explain_errors
 
 EXAMPLE = """examples:
@@ -95,6 +95,10 @@ def parse_args(argv: Sequence[str] | None, program: str) -> argparse.Namespace:
         help="what the lists call the first frame (default: 0; AVA's extracted frames: 900)",
     )
     alone.add_argument(
-        "--fps", type=float, default=30.0, help="of folders of pictures (default: 30)"
+        "--fps",
+        type=above_0,
+        default=30.0,
+        metavar="N",
+        help="of folders of pictures (default: 30)",
     )
     return parser.parse_args(argv)
