@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None, *, program: str = "slowfast data") -
     return explain_errors(program, lambda: args.action(args))
 
 
-def _make(args: argparse.Namespace) -> int:
+def _make_motions(args: argparse.Namespace) -> int:
     sizes = tuple(args.sizes)
     if len(args.picture) > 2:
         raise ValueError(
@@ -104,7 +104,22 @@ def parse_args(argv: Sequence[str] | None, program: str) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     jobs = parser.add_subparsers(dest="job", metavar="JOB", required=True)
+    _add_motions(jobs)
+    _add_objects(jobs)
+    _add_show(jobs)
+    jobs.add_parser(
+        "import-boxes", help="boxes of CVAT, COCO or a table to lists like AVA's", add_help=False
+    )
+    jobs.add_parser(
+        "kinetics-lists",
+        help="lists of Kinetics from the tables it is published as, and the videos",
+        add_help=False,
+    )
+    jobs.add_parser("check", help="the same as slowfast check-data", add_help=False)
+    return parser.parse_args(argv)
 
+
+def _add_motions(jobs: Any) -> None:
     motions = jobs.add_parser(
         "motions",
         help="make the built-in data set",
@@ -138,20 +153,7 @@ def parse_args(argv: Sequence[str] | None, program: str) -> argparse.Namespace:
     motions.add_argument("--frames", type=int, default=26, metavar="N", help="of a clip (26)")
     motions.add_argument("--fps", type=int, default=30, metavar="N", help="frames per second (30)")
     motions.add_argument("--workers", type=int, default=2, help="processes (2)")
-    motions.set_defaults(action=_make)
-
-    _add_objects(jobs)
-    _add_show(jobs)
-    jobs.add_parser(
-        "import-boxes", help="boxes of CVAT, COCO or a table to lists like AVA's", add_help=False
-    )
-    jobs.add_parser(
-        "kinetics-lists",
-        help="lists of Kinetics from the tables it is published as, and the videos",
-        add_help=False,
-    )
-    jobs.add_parser("check", help="the same as slowfast check-data", add_help=False)
-    return parser.parse_args(argv)
+    motions.set_defaults(action=_make_motions)
 
 
 def _add_objects(jobs: Any) -> None:

@@ -1,4 +1,4 @@
-"""Find the persons at every second of videos: boxes to train and test detection on."""
+"""Find the persons at every second of videos, or at given keyframes: boxes for detection."""
 
 from __future__ import annotations
 
@@ -19,6 +19,37 @@ AVA.START_SECOND 0 AVA.VALID_SECONDS [] tests on them. What was broken off goes 
 
 
 def main(argv: Sequence[str] | None = None, *, program: str = "slowfast detect-people") -> int:
+    args = _parse_args(argv, program)
+
+    def detect() -> int:
+        from slowfast.engine.device import find_device
+        from slowfast.engine.moments import EveryStep, KeyframesOf
+        from slowfast.engine.people import PersonDetector, write_people
+
+        moments = KeyframesOf(args.keyframes) if args.keyframes else EveryStep(args.every)
+        detector = PersonDetector.load(args.weights, device=find_device(args.device))
+        report = write_people(
+            args.videos,
+            args.out,
+            detector,
+            moments=moments,
+            start_second=args.start_second,
+            threshold=args.threshold,
+            batch=args.batch,
+            asked=str(args.weights),
+        )
+        print(
+            f"{report.boxes} boxes of {report.keyframes} keyframes in {report.videos} video(s): "
+            f"{args.out}"
+        )
+        if report.unread:
+            print(f"{len(report.unread)} video(s) could not be read and have no boxes")
+        return 1 if report.unread else 0
+
+    return explain_errors(program, detect)
+
+
+def _parse_args(argv: Sequence[str] | None, program: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog=program,
         description=__doc__,
@@ -52,31 +83,4 @@ def main(argv: Sequence[str] | None = None, *, program: str = "slowfast detect-p
     )
     parser.add_argument("--batch", type=positive, default=4, metavar="N", help="frames at once (4)")
     parser.add_argument("--device", metavar="NAME", help="cpu or cuda (the first GPU, if any)")
-    args = parser.parse_args(argv)
-
-    def detect() -> int:
-        from slowfast.engine.device import find_device
-        from slowfast.engine.moments import EveryStep, KeyframesOf
-        from slowfast.engine.people import PersonDetector, write_people
-
-        moments = KeyframesOf(args.keyframes) if args.keyframes else EveryStep(args.every)
-        detector = PersonDetector.load(args.weights, device=find_device(args.device))
-        report = write_people(
-            args.videos,
-            args.out,
-            detector,
-            moments=moments,
-            start_second=args.start_second,
-            threshold=args.threshold,
-            batch=args.batch,
-            asked=str(args.weights),
-        )
-        print(
-            f"{report.boxes} boxes of {report.keyframes} keyframes in {report.videos} video(s): "
-            f"{args.out}"
-        )
-        if report.unread:
-            print(f"{len(report.unread)} video(s) could not be read and have no boxes")
-        return 1 if report.unread else 0
-
-    return explain_errors(program, detect)
+    return parser.parse_args(argv)

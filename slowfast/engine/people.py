@@ -1,4 +1,4 @@
-"""Boxes of persons at every second of videos, from torchvision's detector trained on COCO."""
+"""Boxes of persons at the keyframes of videos, from torchvision's detector trained on COCO."""
 
 from __future__ import annotations
 
