@@ -12,13 +12,12 @@ import torch
 from torch import Tensor
 
 from slowfast.data.boxes import GivenBoxes
-from slowfast.data.datasets.box_lines import box_lines, number_in
+from slowfast.data.datasets.box_lines import ANNOTATED, box_lines, number_in
 from slowfast.data.packed_text import packed_numbers
 from slowfast.data.record import NoSuchSplit
 from slowfast.paths import local_path
 
-ANNOTATED = "video,second,x1,y1,x2,y2,action,person"
-DETECTED = "video,second,x1,y1,x2,y2,action or nothing or -1,score"
+DETECTED = "video,second,x1,y1,x2,y2,action or nothing or -1[,score]"
 
 Keyframe = tuple[str, float]  # video and second
 
