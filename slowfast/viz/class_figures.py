@@ -42,12 +42,7 @@ def read_class_figures(path: str | Path, *, title: str = "") -> ClassFigures:
     given = Path(path)
     file = given / "test_results.json" if given.is_dir() else given
     content = _content(given, file)
-    title = (
-        title
-        or (
-            given if given.is_dir() or given.name != "test_results.json" else given.resolve().parent
-        ).stem
-    )
+    title = title or _title_of(given)
     per_class = content.get("per_class")
     if isinstance(per_class, dict):  # of slowfast ava-eval: shares by name
         values = {name: _percent(value, 100) for name, value in per_class.items()}
@@ -66,6 +61,13 @@ def read_class_figures(path: str | Path, *, title: str = "") -> ClassFigures:
         {str(entry["name"]): int(entry.get(counted, 0)) for entry in per_class},
         counted,
     )
+
+
+def _title_of(given: Path) -> str:
+    """The name of a run's folder, dots and all; of another file its name without ending."""
+    if given.is_dir():
+        return given.resolve().name
+    return given.resolve().parent.name if given.name == "test_results.json" else given.stem
 
 
 def _content(given: Path, file: Path) -> dict[str, Any]:

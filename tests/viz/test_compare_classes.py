@@ -70,6 +70,13 @@ def test_accuracy_of_classes_is_compared_too(tmp_path: Path) -> None:
     assert "top-1 accuracy" in table_text(compare(found, found))
 
 
+def test_runs_are_called_by_the_names_of_their_folders(tmp_path: Path) -> None:
+    runs = [write(tmp_path / name, SLOW) for name in ("lr0.1", "lr0.01")]
+    assert [read_class_figures(run).title for run in runs] == ["lr0.1", "lr0.01"]
+    assert read_class_figures(runs[0] / "test_results.json").title == "lr0.1"
+    assert read_class_figures(runs[0], title="mine").title == "mine"
+
+
 def test_errors(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = write(tmp_path / "slow", SLOW)
     other = write(tmp_path / "other", {"walk": 1.0, "eat": 2.0})
