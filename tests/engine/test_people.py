@@ -1,4 +1,4 @@
-"""Mirrors slowfast/engine/people.py."""
+"""Mirrors slowfast/engine/people.py and moments.py."""
 
 from __future__ import annotations
 
@@ -62,6 +62,14 @@ def test_seconds_are_counted_as_the_lists_do(videos: Path, tmp_path: Path) -> No
     )
     seconds = [line.split(",")[1] for line in (tmp_path / "boxes.csv").read_text().splitlines()]
     assert seconds[-4:] == ["900.5", "0901", "901.5", "0902"]
+
+
+def test_the_moment_of_the_first_frame_is_no_keyframe() -> None:
+    """Also where a step is no sum of powers of two, and the first frame is one of its multiples."""
+    assert EveryStep(0.1)("a", 900, 900.35) == [900.1, 900.2, 900.3]
+    assert EveryStep(0.1)("a", 0.3, 0.55) == [0.4, 0.5]
+    assert EveryStep(1.0)("a", 0, 3) == [1, 2]
+    assert EveryStep(2.0)("a", 0.5, 6) == [2, 4]
 
 
 def test_names_of_all_kinds_have_their_boxes(videos: Path, tmp_path: Path) -> None:
