@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None, *, program: str = "slowfast detect-p
             start_second=args.start_second,
             threshold=args.threshold,
             batch=args.batch,
-            asked=str(args.weights),
+            asked=f"{args.weights} {args.videos.resolve()}",
         )
         print(
             f"{report.boxes} boxes of {report.keyframes} keyframes in {report.videos} video(s): "

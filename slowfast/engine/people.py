@@ -127,7 +127,7 @@ def write_people(
         start_second: what the list calls the moment of the first frame.
         threshold: least score of a box.
         batch: frames at once.
-        asked: what else the boxes depend on, such as the weights.
+        asked: what else the boxes depend on: the weights, and where the videos are.
 
     Raises:
         ValueError: there is no video, or one with keyframes is not there.

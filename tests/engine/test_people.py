@@ -110,6 +110,21 @@ def test_a_list_that_was_asked_for_something_else_begins_anew(
     assert "was asked for something else; the list begins anew" in caplog.text
 
 
+def test_videos_of_another_folder_are_not_taken_for_those_that_were_looked_at(
+    videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though they have the same names."""
+    seen, part = Seen(), tmp_path / ".boxes.csv.part"
+    monkeypatch.setattr(PersonDetector, "load", lambda weights, device: seen)
+    words = ["--videos", str(videos), "--out", str(tmp_path / "boxes.csv")]
+    asked = f"#asked EveryStep(step=1.0) 0 0.05 None {videos}"
+    for folder, looked_at in (("/other", 6), ("", 1)):
+        seen.batches.clear()
+        part.write_text(f"{asked}{folder}\n#done 5 a\n")
+        assert main(["detect-people", *words, "--device", "cpu"]) == 0
+        assert sum(seen.batches) == looked_at
+
+
 def test_the_keyframes_of_a_list_are_looked_at(videos: Path, tmp_path: Path) -> None:
     """At 5 frames a second, second 1.07 is frame 5 like second 1; what is asked for is written."""
     given = tmp_path / "val.csv"
