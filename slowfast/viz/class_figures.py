@@ -48,17 +48,18 @@ def read_class_figures(path: str | Path, *, title: str = "") -> ClassFigures:
         values = {name: _percent(value, 100) for name, value in per_class.items()}
         counts = {name: int(count) for name, count in (content.get("boxes") or {}).items()}
         return ClassFigures(title, "AP", _percent(content.get("mAP"), 100), values, counts, "boxes")
-    if not isinstance(per_class, list) or not per_class:
+    entries = per_class if isinstance(per_class, list) else []
+    if not entries or not all(isinstance(each, dict) and "name" in each for each in entries):
         raise ValueError(f"{file}: expected figures by class (per_class), found none; {TOLD_BY}")
-    metric, key = ("AP", "ap") if "ap" in per_class[0] else ("accuracy", "accuracy")
-    counted = "boxes" if "boxes" in per_class[0] else "videos"
+    metric, key = ("AP", "ap") if "ap" in entries[0] else ("accuracy", "accuracy")
+    counted = "boxes" if "boxes" in entries[0] else "videos"
     overall = content.get("map" if metric == "AP" else "top1")
     return ClassFigures(
         title,
         metric,
         _percent(overall, 1),
-        {str(entry["name"]): _percent(entry.get(key), 1) for entry in per_class},
-        {str(entry["name"]): int(entry.get(counted, 0)) for entry in per_class},
+        {str(entry["name"]): _percent(entry.get(key), 1) for entry in entries},
+        {str(entry["name"]): int(entry.get(counted, 0)) for entry in entries},
         counted,
     )
 

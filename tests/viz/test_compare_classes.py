@@ -102,6 +102,9 @@ def test_errors(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     accuracy = write(tmp_path / "accuracy", SLOW, key="accuracy")
     with pytest.raises(ValueError, match="slow has the AP of classes and accuracy their accuracy"):
         compare(read_class_figures(run), read_class_figures(accuracy))
+    plain.write_text('{"per_class": [5]}')
+    with pytest.raises(ValueError, match=r"expected figures by class \(per_class\), found none"):
+        read_class_figures(plain)
     plain.write_text("[]")
     with pytest.raises(ValueError, match="expected test results, found a JSON list"):
         read_class_figures(plain)

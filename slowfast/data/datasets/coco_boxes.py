@@ -46,6 +46,8 @@ def read_coco(
         names = {category["id"]: str(category["name"]) for category in content["categories"]}
         videos = {each["id"]: str(each["name"]) for each in content.get("videos", ())}
         annotations = content["annotations"]
+        if not isinstance(annotations, list):
+            raise TypeError(f"annotations {str(annotations)[:60]}, no list")
     except (AttributeError, KeyError, TypeError) as error:
         raise ValueError(f"{path}: expected {EXPECTED}, found {error!r}") from error
     refuse_same_names(videos.values(), str(path))

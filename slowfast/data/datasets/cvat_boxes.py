@@ -91,7 +91,16 @@ def _video_of(root: Element, video: str, path: Path) -> tuple[str, tuple[float, 
             f"{path}: expected one video, found several, whose boxes this format does not tell "
             "apart; export each task of the project by itself"
         )
-    width, height = (float(size.findtext(side) or 0) for side in ("width", "height"))
+    sides = [size.findtext(side) or "" for side in ("width", "height")]
+    try:
+        width, height = map(float, sides)
+    except ValueError:
+        width = height = 0.0
+    if not min(width, height) > 0:
+        raise ValueError(
+            f"{path}: expected width and height of the frames in <original_size>, found "
+            f"{' and '.join(map(repr, sides))}; export it from CVAT again"
+        )
     return video_name(source), (width, height)
 
 
