@@ -130,7 +130,8 @@ def _box_of(
 
 
 def _actions(entry: dict[str, Any], attributes: tuple[str, ...], where: str) -> tuple[str, ...]:
-    given = entry.get("attributes") or {}
+    found = entry.get("attributes")
+    given = found if isinstance(found, dict) else {}
     if not any(name in given for name in attributes):
         wanted = " or ".join(map(repr, attributes))
         near = did_you_mean(attributes[0], given)

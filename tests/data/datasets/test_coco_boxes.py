@@ -69,6 +69,8 @@ def test_attributes_and_what_is_passed_over(tmp_path: Path) -> None:
         ValueError, match=r"the attribute 'poes' \(did you mean 'pose' or 'phone'\?\), fo"
     ):
         read_coco(path, attributes=("poes",))
+    with pytest.raises(ValueError, match=r"annotation 0: .* the attribute 'pose', found none"):
+        read_coco(write(tmp_path, {}, {"attributes": [1]}), attributes=("pose",))
     reading = read_coco(write(tmp_path, {}, {"iscrowd": 1}))
     assert reading.left_out == {"boxes of crowds (iscrowd)": 1}
     empty = read_coco(write(tmp_path, {}, {}, images=[IMAGE, IMAGE | {"id": 8}]))

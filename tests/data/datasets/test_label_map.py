@@ -41,11 +41,12 @@ def test_what_is_no_label_map(tmp_path: Path) -> None:
     path.write_text('item { name: "a" id: 1 }\nitem { name: "b" id: 1 }\n')
     with pytest.raises(ValueError, match=r"map.pbtxt:2: number 1 is also 'a'"):
         read_label_map(path)
-    path.write_text('item { name: "a" id: 0 }')
-    with pytest.raises(
-        ValueError, match=r"map.pbtxt:1: expected a name in quotes and an id from 1"
-    ):
-        read_label_map(path)
+    for number in (0, 10**20):
+        path.write_text(f'item {{ name: "a" id: {number} }}')
+        with pytest.raises(
+            ValueError, match=r"map.pbtxt:1: expected a name in quotes and an id from 1"
+        ):
+            read_label_map(path)
     path.write_text('item { name: "a" id: 1 }\nitem { name: "b" id: 2\nitem { name: "c" id: 3 }')
     with pytest.raises(
         ValueError, match=r"map.pbtxt:3: expected blocks .* found 'item { name: \"b"
