@@ -24,11 +24,16 @@ def not_negative(text: str) -> float:
     return _number(text, "a number from 0", sys.float_info.max)
 
 
-def _number(text: str, expected: str, most: float) -> float:
+def above_0(text: str) -> float:
+    """A number above 0, and not without end: a rate, or a time between two moments."""
+    return _number(text, "a number above 0", sys.float_info.max, least=sys.float_info.min)
+
+
+def _number(text: str, expected: str, most: float, *, least: float = 0.0) -> float:
     try:
         number = float(text)
     except ValueError:
         number = math.nan
-    if not 0 <= number <= most:
+    if not least <= number <= most:
         raise argparse.ArgumentTypeError(f"expected {expected}, got {text!r}")
     return number

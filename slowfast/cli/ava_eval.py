@@ -44,6 +44,7 @@ def main(argv: Sequence[str] | None = None, *, program: str = "slowfast ava-eval
         text = simplejson.dumps(result.summary(), indent=1)
         print(text)
         if args.out:
+            args.out.parent.mkdir(parents=True, exist_ok=True)
             args.out.write_text(text + "\n", encoding="utf-8")
         return 0
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from slowfast.cli import check_data, import_boxes, kinetics_lists
+from slowfast.cli.arguments import positive
 from slowfast.cli.errors import explain_errors
 from slowfast.config import load_cfg
 from slowfast.data.augmentation_from_cfg import augment_stage_from_cfg
@@ -41,7 +42,7 @@ def main(argv: Sequence[str] | None = None, *, program: str = "slowfast data") -
     return explain_errors(program, lambda: args.action(args))
 
 
-def _make(args: argparse.Namespace) -> int:
+def _make_motions(args: argparse.Namespace) -> int:
     sizes = tuple(args.sizes)
     if len(args.picture) > 2:
         raise ValueError(
@@ -103,7 +104,22 @@ def parse_args(argv: Sequence[str] | None, program: str) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     jobs = parser.add_subparsers(dest="job", metavar="JOB", required=True)
+    _add_motions(jobs)
+    _add_objects(jobs)
+    _add_show(jobs)
+    jobs.add_parser(
+        "import-boxes", help="boxes of CVAT, COCO or a table to lists like AVA's", add_help=False
+    )
+    jobs.add_parser(
+        "kinetics-lists",
+        help="lists of Kinetics from the tables it is published as, and the videos",
+        add_help=False,
+    )
+    jobs.add_parser("check", help="the same as slowfast check-data", add_help=False)
+    return parser.parse_args(argv)
 
+
+def _add_motions(jobs: Any) -> None:
     motions = jobs.add_parser(
         "motions",
         help="make the built-in data set",
@@ -137,20 +153,7 @@ def parse_args(argv: Sequence[str] | None, program: str) -> argparse.Namespace:
     motions.add_argument("--frames", type=int, default=26, metavar="N", help="of a clip (26)")
     motions.add_argument("--fps", type=int, default=30, metavar="N", help="frames per second (30)")
     motions.add_argument("--workers", type=int, default=2, help="processes (2)")
-    motions.set_defaults(action=_make)
-
-    _add_objects(jobs)
-    _add_show(jobs)
-    jobs.add_parser(
-        "import-boxes", help="boxes of CVAT, COCO or a table to lists like AVA's", add_help=False
-    )
-    jobs.add_parser(
-        "kinetics-lists",
-        help="lists of Kinetics from the tables it is published as, and the videos",
-        add_help=False,
-    )
-    jobs.add_parser("check", help="the same as slowfast check-data", add_help=False)
-    return parser.parse_args(argv)
+    motions.set_defaults(action=_make_motions)
 
 
 def _add_objects(jobs: Any) -> None:
@@ -188,13 +191,7 @@ def _add_show(jobs: Any) -> None:
     )
     show.add_argument("--cfg", required=True, metavar="YAML")
     show.add_argument("--out", type=Path, default=Path("clips.png"), metavar="FILE")
-    show.add_argument("--count", type=_from_one, default=8, metavar="N", help="clips (8)")
-    show.add_argument("--epoch", type=_from_one, default=1, metavar="N", help="from 1 (1)")
+    show.add_argument("--count", type=positive, default=8, metavar="N", help="clips (8)")
+    show.add_argument("--epoch", type=positive, default=1, metavar="N", help="from 1 (1)")
     show.add_argument("opts", nargs=argparse.REMAINDER, metavar="KEY VALUE", help="overrides")
     show.set_defaults(action=_show)
-
-
-def _from_one(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number from 1, got {text!r}")
-    return int(text)

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from slowfast.cli.arguments import not_negative, positive
+from slowfast.cli.arguments import above_0, not_negative, positive
 from slowfast.cli.errors import explain_errors
 
 EXAMPLE = """examples:
@@ -26,6 +26,7 @@ def _draw(args: argparse.Namespace) -> int:
     from slowfast.viz.box_videos import write_box_videos
 
     if args.output_dir:
+        _refuse_both(args)
         boxes = boxes_of_run(
             args.output_dir,
             detections=args.detections,
@@ -44,8 +45,8 @@ def _draw(args: argparse.Namespace) -> int:
             args.gt,
             args.videos,
             label_map=args.labelmap,
-            start_second=args.start_second,
-            picture_fps=args.fps,
+            start_second=args.start_second or 0.0,
+            picture_fps=args.fps or 30.0,
             threshold=args.threshold,
         )
     count = 0
@@ -54,6 +55,22 @@ def _draw(args: argparse.Namespace) -> int:
         count += 1
     print(f"{count} of {len(boxes.moments)} clips in {args.out}")
     return 0
+
+
+def _refuse_both(args: argparse.Namespace) -> None:
+    """Raise for what a run says itself, and would be passed over in silence."""
+    words = {
+        "--videos": args.videos,
+        "--labelmap": args.labelmap,
+        "--start-second": args.start_second,
+        "--fps": args.fps,
+    }
+    if given := [name for name, value in words.items() if value is not None]:
+        raise ValueError(
+            f"{args.output_dir}: expected the OUTPUT_DIR of a run, whose config says where its "
+            f"videos are, or lists and videos, found both ({', '.join(given)}); leave out one of "
+            "them"
+        )
 
 
 def parse_args(argv: Sequence[str] | None, program: str) -> argparse.Namespace:
@@ -90,11 +107,13 @@ def parse_args(argv: Sequence[str] | None, program: str) -> argparse.Namespace:
     alone.add_argument(
         "--start-second",
         type=float,
-        default=0.0,
         metavar="SECOND",
         help="what the lists call the first frame (default: 0; AVA's extracted frames: 900)",
     )
     alone.add_argument(
-        "--fps", type=float, default=30.0, help="of folders of pictures (default: 30)"
+        "--fps",
+        type=above_0,
+        metavar="N",
+        help="of folders of pictures (default: 30)",
     )
     return parser.parse_args(argv)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from slowfast.cli.arguments import above_0
 from slowfast.cli.errors import explain_errors
 from slowfast.data.datasets.box_import import LABEL_MAP, Imported, import_boxes
 
@@ -118,13 +118,13 @@ def _parse_args(argv: Sequence[str] | None, program: str) -> argparse.Namespace:
     )
     add(
         "--fps",
-        type=_above_0,
+        type=above_0,
         metavar="N",
         help="rate that frames are numbered at, if they are not each frame of the video",
     )
     add(
         "--every",
-        type=_above_0,
+        type=above_0,
         default=0.0,
         metavar="SECONDS",
         help="keep the frames nearest to multiples of this (all that are annotated)",
@@ -152,13 +152,3 @@ def _parse_args(argv: Sequence[str] | None, program: str) -> argparse.Namespace:
     add("--label-map", type=Path, metavar="FILE", help="actions and numbers to keep, a .pbtxt")
     add("--skip-missing", action="store_true", help="leave out boxes of videos that are not there")
     return parser.parse_args(argv)
-
-
-def _above_0(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not 0 < number < math.inf:
-        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text!r}")
-    return number

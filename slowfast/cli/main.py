@@ -35,8 +35,8 @@ COMMANDS = {
     "torchvision.",
     "scaling": "What many GPUs bring: a model of communication, input and checkpoints, computed, "
     "not measured.",
-    "detect-people": "Find the persons at every second of videos: boxes to train and test "
-    "detection on.",
+    "detect-people": "Find the persons at every second of videos, or at given keyframes: boxes "
+    "for detection.",
     "ava-eval": "Frame-mAP of a list of detections, as the AVA challenge evaluates it; prints "
     "JSON.",
     "draw-boxes": "Videos of what a test of detection found (green) and what is annotated (red), "

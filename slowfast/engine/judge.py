@@ -52,7 +52,7 @@ class Judge(Protocol):
 
     @property
     def what(self) -> str:
-        """Rows are, in a word."""
+        """What rows are, in a word."""
         ...
 
     def rows(self, sample: Sample, scores: Tensor) -> Iterator[Row]:
@@ -73,6 +73,11 @@ class Judge(Protocol):
 
 
 def judge_of(task: Task, records: Records) -> Judge:
+    """The judge of a task's test.
+
+    Raises:
+        ValueError: boxes are tested in videos of which none is annotated.
+    """
     if isinstance(task, Detection):
         return BoxJudge(records, task)
     return ClipJudge(records, task.num_classes)

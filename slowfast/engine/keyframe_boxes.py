@@ -7,11 +7,17 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from slowfast.config import load_cfg
-from slowfast.data.datasets.ava import VideoFolder, ava_videos_from_cfg, clock_from_cfg
+from slowfast.data.datasets.ava import (
+    VideoFolder,
+    ava_videos_from_cfg,
+    clock_from_cfg,
+    record_of_video,
+)
 from slowfast.data.datasets.ava_boxes import Keyframe
 from slowfast.data.datasets.box_rows import BoxRows, read_box_rows
 from slowfast.data.datasets.label_map import read_label_map
@@ -105,6 +111,37 @@ def boxes_of_run(
         ValueError: the folder is not that of a tested run of detection.
     """
     folder = Path(output_dir)
+    cfg = _config_of(folder)
+    found = detections or _detections_of(folder, cfg)
+    truth = truth_from_cfg(cfg)
+    annotated = truth.rows
+    if annotations is not None:
+        annotated = read_box_rows(annotations, detected=False)
+    videos = ava_videos_from_cfg(cfg, "test")
+    clock = clock_from_cfg(cfg, "test")
+    number_of = {videos.names[i]: i for i in range(len(videos))}
+
+    def find(name: str) -> Record | None:
+        row = number_of.get(name)
+        return None if row is None else record_of_video(videos, row, fps=clock.fps)
+
+    return ComparedBoxes(
+        moments_of(
+            read_box_rows(found, detected=True),
+            annotated,
+            truth.names,
+            threshold=threshold,
+            start_second=clock.start_second,
+            takes=lambda key: clock.takes(key[1]) and key not in truth.excluded,
+        ),
+        find,
+        open_source_from_cfg(cfg),
+        threshold,
+        videos.source,
+    )
+
+
+def _config_of(folder: Path) -> Any:
     config = folder / "config.yaml"
     if not config.is_file():
         raise ValueError(
@@ -117,43 +154,18 @@ def boxes_of_run(
             f"{config}: expected a run of detection (DETECTION.ENABLE True), found one of "
             f"{cfg.TEST.DATASET!r} without boxes"
         )
-    # The judge writes the list beside the predictions.
+    return cfg
+
+
+def _detections_of(folder: Path, cfg: Any) -> Path:
+    """The list that the judge wrote, beside the predictions."""
     listed = (folder / (cfg.TEST.PREDICTIONS or "predictions.jsonl")).with_name("detections.csv")
-    if detections is None and not listed.is_file():
+    if not listed.is_file():
         raise ValueError(
             f"{listed}: expected the boxes of a test, found no such file; test the run with "
-            f"slowfast run --cfg {config} TRAIN.ENABLE False TEST.ENABLE True"
+            f"slowfast run --cfg {folder / 'config.yaml'} TRAIN.ENABLE False TEST.ENABLE True"
         )
-    truth = truth_from_cfg(cfg)
-    annotated = truth.rows
-    if annotations is not None:
-        annotated = read_box_rows(annotations, detected=False)
-    videos = ava_videos_from_cfg(cfg, "test")
-    clock = clock_from_cfg(cfg, "test")
-    number_of = {videos.names[i]: i for i in range(len(videos))}
-
-    def find(name: str) -> Record | None:
-        if name not in number_of:
-            return None
-        row = number_of[name]
-        if isinstance(videos, VideoFolder):
-            return Record(videos.file(row))
-        return Record(videos.folder(row), frames=videos.paths(row), fps=clock.fps)
-
-    return ComparedBoxes(
-        moments_of(
-            read_box_rows(detections or listed, detected=True),
-            annotated,
-            truth.names,
-            threshold=threshold,
-            start_second=clock.start_second,
-            takes=lambda key: clock.takes(key[1]) and key not in truth.excluded,
-        ),
-        find,
-        open_source_from_cfg(cfg),
-        threshold,
-        videos.source,
-    )
+    return listed
 
 
 def boxes_of_lists(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,14 +14,14 @@ from slowfast.data.datasets.ava_boxes import read_keyframes
 
 
 class Moments(Protocol):
-    """Its text tells it from others."""
+    """Which keyframes are asked for; `str` of it tells an unfinished list for others from one."""
 
     def videos(self, files: Sequence[Path]) -> list[Path]:
         """Those that are looked at."""
         ...
 
     def __call__(self, video: str, start: float, end: float) -> list[float]:
-        """Seconds of a video, increasing.
+        """Seconds of a video, increasing, from ``start`` on and before ``end``.
 
         Args:
             start, end: what the seconds of its first frame and of its end are called.
@@ -38,7 +39,8 @@ class EveryStep:
         return list(files)
 
     def __call__(self, video: str, start: float, end: float) -> list[float]:
-        number, found = int(start // self.step) + 1, list[float]()
+        # 900 is the 9000th tenth, though 900 // 0.1 is 8999.
+        number, found = math.floor(round(start / self.step, 6)) + 1, list[float]()
         while (second := round(number * self.step, 6)) < end:
             found.append(second)
             number += 1

@@ -1,4 +1,4 @@
-"""Boxes of persons at every second of videos, from torchvision's detector trained on COCO."""
+"""Boxes of persons at the keyframes of videos, from torchvision's detector trained on COCO."""
 
 from __future__ import annotations
 
@@ -127,22 +127,13 @@ def write_people(
         start_second: what the list calls the moment of the first frame.
         threshold: least score of a box.
         batch: frames at once.
-        asked: what else the boxes depend on, such as the weights.
+        asked: what else the boxes depend on: the weights, and where the videos are.
 
     Raises:
         ValueError: there is no video, or one with keyframes is not there.
     """
     moments = moments or EveryStep(1.0)
-    files = sorted(path for path in _listed(folder) if is_video_name(path.name))
-    if not files:
-        raise ValueError(f"{folder}: expected videos, found none")
-    for first, second in pairwise(files):
-        if first.stem == second.stem:
-            raise ValueError(
-                f"{second}: expected videos of different names, found another {first.stem!r} in "
-                f"{first.name}; rename one of them"
-            )
-    files = moments.videos(files)
+    files = moments.videos(_videos_in(folder))
     out.parent.mkdir(parents=True, exist_ok=True)
     part = out.with_name(f".{out.name}.part")
     done = _unfinished(part, one_line(f"{moments} {start_second:g} {threshold:g} {asked}"))
@@ -170,22 +161,29 @@ def write_people(
                 except VideoError as error:
                     unread.append((str(path), one_line(str(error))))
             progress.step()
-    text = part.read_text(encoding="utf-8", errors=_ANY_BYTES)
-    rows = [line for line in text.splitlines(keepends=True) if line[:1] != _NO_ROW]
-    part.write_text("".join(rows), encoding="utf-8", errors=_ANY_BYTES)
-    os.replace(part, out)
+    boxes = _finish(part, out)
     for file, why in unread:
         LOGGER.warning("%s has no boxes: %s", file, why)
-    return PeopleReport(len(files) - len(unread), sum(done.values()), len(rows), tuple(unread))
+    return PeopleReport(len(files) - len(unread), sum(done.values()), boxes, tuple(unread))
 
 
-def _listed(folder: Path) -> list[Path]:
+def _videos_in(folder: Path) -> list[Path]:
+    """Its videos, sorted; each has a name of its own."""
     try:
-        return list(folder.iterdir())
+        files = sorted(path for path in folder.iterdir() if is_video_name(path.name))
     except OSError as error:
         raise ValueError(
             f"{folder}: expected a folder of videos, found {error.strerror}"
         ) from error
+    if not files:
+        raise ValueError(f"{folder}: expected videos, found none")
+    for first, second in pairwise(files):
+        if first.stem == second.stem:
+            raise ValueError(
+                f"{second}: expected videos of different names, found another {first.stem!r} in "
+                f"{first.name}; rename one of them"
+            )
+    return files
 
 
 def _unfinished(part: Path, asked: str) -> dict[str, int]:
@@ -206,6 +204,15 @@ def _unfinished(part: Path, asked: str) -> dict[str, int]:
     return {name: int(count) for count, _, name in (end.partition(" ") for end in ends)}
 
 
+def _finish(part: Path, out: Path) -> int:
+    """Put the boxes of an unfinished list in place, and count them."""
+    text = part.read_text(encoding="utf-8", errors=_ANY_BYTES)
+    rows = [line for line in text.splitlines(keepends=True) if line[:1] != _NO_ROW]
+    part.write_text("".join(rows), encoding="utf-8", errors=_ANY_BYTES)
+    os.replace(part, out)
+    return len(rows)
+
+
 @dataclass(frozen=True)
 class _Video:
     lines: list[str]
@@ -224,7 +231,7 @@ def _people_of(
 ) -> _Video:
     times = times_of(source)
     end = start + source.num_frames / source.fps
-    seconds = [each for each in moments(name, start, end) if start <= each < end]
+    seconds = moments(name, start, end)
     places = frames_at(times, torch.tensor(seconds, dtype=torch.float64) - start)
     shown, which = places.unique(return_inverse=True)
     people: list[Found] = []

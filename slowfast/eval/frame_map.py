@@ -53,12 +53,16 @@ class Curve:
     annotated: int
 
     @property
+    def envelope(self) -> Floats:
+        """The highest precision at each recall or a higher one, float64 (D,) (VOC 2010)."""
+        return np.maximum.accumulate(self.precision[::-1])[::-1]
+
+    @property
     def average_precision(self) -> float:
-        """The area below the curve's envelope (VOC 2010); nan if nothing is annotated."""
+        """The area below the envelope; nan if nothing is annotated."""
         if not self.annotated:
             return float("nan")
-        best = np.maximum.accumulate(self.precision[::-1])[::-1]
-        return float(np.sum(np.diff(self.recall, prepend=0.0) * best))
+        return float(np.sum(np.diff(self.recall, prepend=0.0) * self.envelope))
 
 
 def frame_curves(

@@ -17,8 +17,7 @@ RECALLS = 101  # of a mean curve
 
 def points_of_boxes(curve: Curve) -> Points:
     """Where recall rises, with the highest precision from there on: steps over the area of AP."""
-    best = np.maximum.accumulate(curve.precision[::-1])[::-1]
-    return _where_recall_rises(curve.recall, best)
+    return _where_recall_rises(curve.recall, curve.envelope)
 
 
 def points_of_labels(scores: Tensor, targets: Tensor) -> Points:

@@ -42,30 +42,33 @@ def read_class_figures(path: str | Path, *, title: str = "") -> ClassFigures:
     given = Path(path)
     file = given / "test_results.json" if given.is_dir() else given
     content = _content(given, file)
-    title = (
-        title
-        or (
-            given if given.is_dir() or given.name != "test_results.json" else given.resolve().parent
-        ).stem
-    )
+    title = title or _title_of(given)
     per_class = content.get("per_class")
     if isinstance(per_class, dict):  # of slowfast ava-eval: shares by name
         values = {name: _percent(value, 100) for name, value in per_class.items()}
         counts = {name: int(count) for name, count in (content.get("boxes") or {}).items()}
         return ClassFigures(title, "AP", _percent(content.get("mAP"), 100), values, counts, "boxes")
-    if not isinstance(per_class, list) or not per_class:
+    entries = per_class if isinstance(per_class, list) else []
+    if not entries or not all(isinstance(each, dict) and "name" in each for each in entries):
         raise ValueError(f"{file}: expected figures by class (per_class), found none; {TOLD_BY}")
-    metric, key = ("AP", "ap") if "ap" in per_class[0] else ("accuracy", "accuracy")
-    counted = "boxes" if "boxes" in per_class[0] else "videos"
+    metric, key = ("AP", "ap") if "ap" in entries[0] else ("accuracy", "accuracy")
+    counted = "boxes" if "boxes" in entries[0] else "videos"
     overall = content.get("map" if metric == "AP" else "top1")
     return ClassFigures(
         title,
         metric,
         _percent(overall, 1),
-        {str(entry["name"]): _percent(entry.get(key), 1) for entry in per_class},
-        {str(entry["name"]): int(entry.get(counted, 0)) for entry in per_class},
+        {str(entry["name"]): _percent(entry.get(key), 1) for entry in entries},
+        {str(entry["name"]): int(entry.get(counted, 0)) for entry in entries},
         counted,
     )
+
+
+def _title_of(given: Path) -> str:
+    """The name of a run's folder, dots and all; of another file its name without ending."""
+    if given.is_dir():
+        return given.resolve().name
+    return given.resolve().parent.name if given.name == "test_results.json" else given.stem
 
 
 def _content(given: Path, file: Path) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from html import escape
 
 from slowfast.data.readers.clock import times_of
@@ -11,7 +12,7 @@ from slowfast.engine.keyframe_boxes import ComparedBoxes, LabelledBox, Moment, b
 from slowfast.viz.box_clips import shots, shown_frames
 from slowfast.viz.clips import Preview, encode_preview
 from slowfast.viz.page import Part
-from slowfast.viz.report_mistakes import picture, score_line
+from slowfast.viz.report_mistakes import clip_figure, score_line
 from slowfast.viz.run_files import RunFiles
 
 SHORT_SIDE, LONG_SIDE = 240, 340  # pixels
@@ -71,17 +72,13 @@ def _mistakes(boxes: ComparedBoxes) -> Iterator[_Mistake]:
 
 
 def _film(boxes: ComparedBoxes, video: str, moment: Moment, mistake: _Mistake | None = None) -> str:
-    try:
-        shown = picture(_preview(boxes, video, moment), f"{video} at second {moment.second:g}")
-    except ValueError as error:  # moved or unreadable by now
-        shown = f'<div class="gone">{escape(str(error))}</div>'
     lines = ""
     if mistake:
         lines = score_line("taken for", mistake.label, mistake.score, "c2")
         said = ", ".join(mistake.right) or "nothing annotated"
         lines += f'<div><span class="soft">is</span> <b>{escape(said)}</b></div>'
-    name = f'<div class="file" title="{escape(video)}">{escape(video)}</div>'
-    return f"<figure>{shown}<figcaption>{lines}{name}</figcaption></figure>"
+    alt = f"{video} at second {moment.second:g}"
+    return clip_figure(partial(_preview, boxes, video, moment), alt, lines, name=video, path=video)
 
 
 def _preview(boxes: ComparedBoxes, video: str, moment: Moment) -> Preview:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
+from functools import partial
 from itertools import chain, zip_longest
 from pathlib import PurePath
 
 from slowfast.viz.clips import preview
 from slowfast.viz.page import Part
-from slowfast.viz.report_mistakes import picture, score_line
+from slowfast.viz.report_mistakes import clip_figure, score_line
 from slowfast.viz.run_files import Record, RunFiles
 
 MOST_LABELS = 6  # of a video that are named below it
@@ -61,14 +61,9 @@ def _film(mistake: Mistake, names: Sequence[str]) -> str:
     _, prediction, worst, wrong = mistake
     path, scores = str(prediction.get("video", "")), prediction["scores"]
     alt = f"Clip of {', '.join(names[each] for each in prediction['labels']) or 'no class'}"
-    try:
-        shown = picture(preview(path), alt)
-    except ValueError as error:  # moved or unreadable by now; the mistake is still worth a line
-        shown = f'<div class="gone">{escape(str(error))}</div>'
     lines = score_line("scored", names[worst], scores[worst], "c2")
     lines += f'<div class="soft">{wrong}</div>'
     labels = sorted(prediction["labels"], key=lambda each: -scores[each])
     for each in [each for each in labels if each != worst][:MOST_LABELS]:
         lines += score_line("has", names[each], scores[each], "c1")
-    file = f'<div class="file" title="{escape(path)}">{escape(PurePath(path).name)}</div>'
-    return f"<figure>{shown}<figcaption>{lines}{file}</figcaption></figure>"
+    return clip_figure(partial(preview, path), alt, lines, name=PurePath(path).name, path=path)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from html import escape
 from pathlib import PurePath
 from typing import Any
@@ -31,18 +32,29 @@ def _film(prediction: Record, names: Sequence[str]) -> str:
     path = str(prediction.get("video", ""))
     taken = _name(prediction, "prediction", names)
     true = _name(prediction, "label", names)
-    alt = f"Clip of {true}, taken for {taken}"
-    try:
-        shown = picture(preview(path), alt)
-    except ValueError as error:  # moved or unreadable by now; the mistake is still worth a line
-        shown = f'<div class="gone">{escape(str(error))}</div>'
     scores = score_line("taken for", taken, _score(prediction, "prediction"), "c2")
     scores += score_line("is", true, _score(prediction, "label"), "c1")
-    file = f'<div class="file" title="{escape(path)}">{escape(PurePath(path).name)}</div>'
-    return f"<figure>{shown}<figcaption>{scores}{file}</figcaption></figure>"
+    alt = f"Clip of {true}, taken for {taken}"
+    return clip_figure(partial(preview, path), alt, scores, name=PurePath(path).name, path=path)
 
 
-def picture(clip: Preview, alt: str) -> str:
+def clip_figure(make: Callable[[], Preview], alt: str, lines: str, *, name: str, path: str) -> str:
+    """A clip with what is said of it and its name below.
+
+    Args:
+        make: reads the clip; ValueError if it cannot.
+        lines: HTML.
+        path: shown when the pointer is on the name.
+    """
+    try:
+        shown = _picture(make(), alt)
+    except ValueError as error:  # moved or unreadable by now; the mistake is still worth a line
+        shown = f'<div class="gone">{escape(str(error))}</div>'
+    file = f'<div class="file" title="{escape(path)}">{escape(name)}</div>'
+    return f"<figure>{shown}<figcaption>{lines}{file}</figcaption></figure>"
+
+
+def _picture(clip: Preview, alt: str) -> str:
     size = f'width="{clip.width}" height="{clip.height}"'
     return (
         f'<picture><source srcset="{clip.still}" media="(prefers-reduced-motion: reduce), print">'

@@ -27,6 +27,7 @@ def test_numbers_from_one() -> None:
         *(f"benchmark model --{name} 0" for name in ("batch", "repeats", "crop", "frames")),
         "benchmark data --threads 0",
         "detect-people --videos v --out o.csv --batch 0",
+        "data show --cfg a.yaml --count 0",
     ],
 )
 def test_other_numbers_are_named(line: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -45,6 +46,10 @@ def test_other_numbers_are_named(line: str, capsys: pytest.CaptureFixture[str]) 
         ("draw-boxes run --out films --hold nan", "a number from 0"),
         ("draw-boxes run --out films --hold inf", "a number from 0"),
         ("draw-boxes run --out films --threshold nan", "a number from 0"),
+        ("draw-boxes --videos v --out films --fps 0", "a number above 0"),
+        ("detect-people --videos v --out o.csv --every 0", "a number above 0"),
+        ("detect-people --videos v --out o.csv --every inf", "a number above 0"),
+        ("data import-boxes a.csv --out boxes --fps -1", "a number above 0"),
     ],
 )
 def test_numbers_beyond_the_range(

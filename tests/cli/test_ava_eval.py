@@ -22,7 +22,7 @@ def words(name: str) -> list[str]:
 
 
 def test_the_figures_are_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    out = tmp_path / "out.json"
+    out = tmp_path / "new" / "out.json"
     excluded = ["--exclusions", str(AVA / "ava_noisy_excluded.csv")]
     assert main([*words("ava_noisy"), *excluded, "--out", str(out)]) == 0
     printed = simplejson.loads(capsys.readouterr().out)

@@ -116,7 +116,7 @@ def test_files_that_are_there_are_kept(tmp_path: Path) -> None:
     ("setting", "message"),
     [
         ({"sizes": (1, 2, 3)}, r"expected two sizes, of train and val, .* got sizes \(1, 2, 3\)"),
-        ({"most": 0}, "1 to 8 objects a clip, got .* 0 objects"),
+        ({"most": 0}, "1 to 8 objects a clip, got .* 0 objects; correct --sizes or --most"),
         ({"classes": ("lefts",)}, "Did you mean left .*for 'lefts'"),
         ({"size": (40, 72)}, "at least 48 pixels and fps of at least 9, got 40x72"),
     ],

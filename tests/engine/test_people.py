@@ -1,4 +1,4 @@
-"""Mirrors slowfast/engine/people.py."""
+"""Mirrors slowfast/engine/people.py and moments.py."""
 
 from __future__ import annotations
 
@@ -64,6 +64,14 @@ def test_seconds_are_counted_as_the_lists_do(videos: Path, tmp_path: Path) -> No
     assert seconds[-4:] == ["900.5", "0901", "901.5", "0902"]
 
 
+def test_the_moment_of_the_first_frame_is_no_keyframe() -> None:
+    """Also where a step is no sum of powers of two, and the first frame is one of its multiples."""
+    assert EveryStep(0.1)("a", 900, 900.35) == [900.1, 900.2, 900.3]
+    assert EveryStep(0.1)("a", 0.3, 0.55) == [0.4, 0.5]
+    assert EveryStep(1.0)("a", 0, 3) == [1, 2]
+    assert EveryStep(2.0)("a", 0.5, 6) == [2, 4]
+
+
 def test_names_of_all_kinds_have_their_boxes(videos: Path, tmp_path: Path) -> None:
     (tmp_path / "videos").mkdir()
     for name in ("#1", "a,b", 'say "hi"'):
@@ -100,6 +108,21 @@ def test_a_list_that_was_asked_for_something_else_begins_anew(
     assert write_people(videos, tmp_path / "boxes.csv", seen).videos == 2
     assert sum(seen.batches) == 6
     assert "was asked for something else; the list begins anew" in caplog.text
+
+
+def test_videos_of_another_folder_are_not_taken_for_those_that_were_looked_at(
+    videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though they have the same names."""
+    seen, part = Seen(), tmp_path / ".boxes.csv.part"
+    monkeypatch.setattr(PersonDetector, "load", lambda weights, device: seen)
+    words = ["--videos", str(videos), "--out", str(tmp_path / "boxes.csv")]
+    asked = f"#asked EveryStep(step=1.0) 0 0.05 None {videos}"
+    for folder, looked_at in (("/other", 6), ("", 1)):
+        seen.batches.clear()
+        part.write_text(f"{asked}{folder}\n#done 5 a\n")
+        assert main(["detect-people", *words, "--device", "cpu"]) == 0
+        assert sum(seen.batches) == looked_at
 
 
 def test_the_keyframes_of_a_list_are_looked_at(videos: Path, tmp_path: Path) -> None:

@@ -122,6 +122,7 @@ def test_errors(lists: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFi
             "expected keyframes with boxes, found none: the lists are empty",
         ),
         ([str(empty)], "expected the OUTPUT_DIR of a run of detection, found no config.yaml"),
+        ([str(empty), *words, "--fps", "5"], "videos, found both (--videos, --labelmap, --fps);"),
     ):
         assert main(["draw-boxes", *changed, *out]) == 2
         error = capsys.readouterr().err

@@ -70,6 +70,13 @@ def test_accuracy_of_classes_is_compared_too(tmp_path: Path) -> None:
     assert "top-1 accuracy" in table_text(compare(found, found))
 
 
+def test_runs_are_called_by_the_names_of_their_folders(tmp_path: Path) -> None:
+    runs = [write(tmp_path / name, SLOW) for name in ("lr0.1", "lr0.01")]
+    assert [read_class_figures(run).title for run in runs] == ["lr0.1", "lr0.01"]
+    assert read_class_figures(runs[0] / "test_results.json").title == "lr0.1"
+    assert read_class_figures(runs[0], title="mine").title == "mine"
+
+
 def test_errors(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = write(tmp_path / "slow", SLOW)
     other = write(tmp_path / "other", {"walk": 1.0, "eat": 2.0})
@@ -95,6 +102,9 @@ def test_errors(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     accuracy = write(tmp_path / "accuracy", SLOW, key="accuracy")
     with pytest.raises(ValueError, match="slow has the AP of classes and accuracy their accuracy"):
         compare(read_class_figures(run), read_class_figures(accuracy))
+    plain.write_text('{"per_class": [5]}')
+    with pytest.raises(ValueError, match=r"expected figures by class \(per_class\), found none"):
+        read_class_figures(plain)
     plain.write_text("[]")
     with pytest.raises(ValueError, match="expected test results, found a JSON list"):
         read_class_figures(plain)

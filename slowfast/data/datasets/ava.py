@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from array import array
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from slowfast.data.datasets.ava_boxes import BoxLists, Keyframe, PackedBoxes, read_exclusions
-from slowfast.data.datasets.frame_list import FrameList, FramePaths, read_frame_list
+from slowfast.data.datasets.frame_list import FrameList, read_frame_list
 from slowfast.data.datasets.kinetics import VIDEO_SUFFIXES
 from slowfast.data.datasets.label_map import read_label_map
 from slowfast.data.packed_text import PackedText, digest_of, packed_numbers
@@ -28,7 +27,7 @@ class Clock:
         fps: of extracted frames.
         start_second: what boxes call the moment of the first frame.
         valid_seconds: first and last second that is used; empty: all.
-        every: only seconds that are a multiple of this.
+        every: only seconds that are a multiple of this, if it is above 1.
     """
 
     fps: float = 30
@@ -65,10 +64,6 @@ class VideoFolder:
     def __len__(self) -> int:
         return len(self.files)
 
-    def paths(self, video: int) -> FramePaths:
-        """No frames."""
-        return FramePaths((), 0)
-
     def file(self, video: int) -> str:
         return os.path.join(self.folder, self.files[video])
 
@@ -78,6 +73,17 @@ class VideoFolder:
             "content_sha256": digest_of(self.files.blob),
             "videos": len(self),
         }
+
+
+def record_of_video(videos: FrameList | VideoFolder, video: int, *, fps: float) -> Record:
+    """Where the frames of a video are.
+
+    Args:
+        fps: of extracted frames; a file has times of its own.
+    """
+    if isinstance(videos, VideoFolder):
+        return Record(videos.file(video))
+    return Record(videos.folder(video), frames=videos.paths(video), fps=fps)
 
 
 class Ava:
@@ -113,15 +119,8 @@ class Ava:
         if not 0 <= row < len(self):
             raise IndexError(f"row {row} of a list of {len(self)} keyframes")
         video, second = int(self.rows[row]), float(self.seconds[row])
-        frames = self.videos.paths(video)
-        if isinstance(self.videos, VideoFolder):
-            path, fps = self.videos.file(video), None
-        else:
-            path, fps = self.videos.folder(video), self.clock.fps
-        return Record(
-            path,
-            frames=frames,
-            fps=fps,
+        return replace(
+            record_of_video(self.videos, video, fps=self.clock.fps),
             keyframe=second - self.clock.start_second,
             keyframe_key=(self.videos.names[video], second),
             boxes=self.boxes.of_keyframe(row, self.num_classes),
@@ -178,14 +177,7 @@ def join_ava(
             f"out: {left_out})"
         )
     LOGGER.info("%s: %d keyframes; seconds left out: %s", videos.source, len(kept), left_out)
-    first = min(kept, key=lambda each: each[1])
-    if first[1] < clock.start_second:
-        raise ValueError(
-            f"{videos.source}: expected boxes from second {clock.start_second:g} on, where the "
-            f"videos begin (AVA.START_SECOND), found second {first[1]:g} of {first[2][0]}; set it "
-            "to what the boxes call the first frame, 0 in whole videos, or AVA.VALID_SECONDS to "
-            "the seconds that are used"
-        )
+    _check_start([key for _, _, key in kept], clock, videos.source)
     return Ava(
         videos,
         PackedBoxes.of([list(lists.keyframes[key].values()) for _, _, key in kept]),
@@ -194,6 +186,18 @@ def join_ava(
         clock=clock,
         num_classes=num_classes,
     )
+
+
+def _check_start(keyframes: list[Keyframe], clock: Clock, source: str) -> None:
+    """Raise for a keyframe before the first frame."""
+    video, second = min(keyframes, key=lambda key: key[1])
+    if second < clock.start_second:
+        raise ValueError(
+            f"{source}: expected boxes from second {clock.start_second:g} on, where the videos "
+            f"begin (AVA.START_SECOND), found second {second:g} of {video}; set it to what the "
+            "boxes call the first frame, 0 in whole videos, or AVA.VALID_SECONDS to the seconds "
+            "that are used"
+        )
 
 
 def _why_none(
@@ -244,7 +248,7 @@ def ava_from_cfg(cfg: Any, split: str) -> Ava:
     if ava.EXCLUSION_FILE and not train:
         excluded = read_exclusions(folder / ava.EXCLUSION_FILE)
     return join_ava(
-        _videos(ava, ava.TRAIN_LISTS if train else ava.TEST_LISTS),
+        ava_videos_from_cfg(cfg, split),
         lists,
         clock=clock_from_cfg(cfg, split),
         num_classes=classes,
@@ -264,16 +268,14 @@ def clock_from_cfg(cfg: Any, split: str) -> Clock:
     )
 
 
-def _videos(ava: Any, names: Sequence[str]) -> FrameList | VideoFolder:
+def ava_videos_from_cfg(cfg: Any, split: str) -> FrameList | VideoFolder:
+    """Where the frames of a split are."""
+    ava = cfg.AVA
     if ava.VIDEO_DIR:
         return VideoFolder(ava.VIDEO_DIR)
     lists = Path(ava.FRAME_LIST_DIR or "")
+    names = ava.TRAIN_LISTS if split == "train" else ava.TEST_LISTS
     return read_frame_list(*(lists / name for name in names), prefix=ava.FRAME_DIR or "")
-
-
-def ava_videos_from_cfg(cfg: Any, split: str) -> FrameList | VideoFolder:
-    """Where the frames of a split are."""
-    return _videos(cfg.AVA, cfg.AVA.TRAIN_LISTS if split == "train" else cfg.AVA.TEST_LISTS)
 
 
 def ava_names_from_cfg(cfg: Any) -> list[str]:

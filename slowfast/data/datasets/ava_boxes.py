@@ -12,13 +12,12 @@ import torch
 from torch import Tensor
 
 from slowfast.data.boxes import GivenBoxes
-from slowfast.data.datasets.box_lines import box_lines, number_in
+from slowfast.data.datasets.box_lines import ANNOTATED, box_lines, number_in
 from slowfast.data.packed_text import packed_numbers
 from slowfast.data.record import NoSuchSplit
 from slowfast.paths import local_path
 
-ANNOTATED = "video,second,x1,y1,x2,y2,action,person"
-DETECTED = "video,second,x1,y1,x2,y2,action or nothing or -1,score"
+DETECTED = "video,second,x1,y1,x2,y2,action or nothing or -1[,score]"
 
 Keyframe = tuple[str, float]  # video and second
 
@@ -86,6 +85,7 @@ class PackedBoxes:
 
     @classmethod
     def of(cls, keyframes: list[list[_Box]]) -> PackedBoxes:
+        """Pack the boxes of each keyframe."""
         begin, label_begin = array("q", [0]), array("q", [0])
         corners, scores, labels = array("f"), array("f"), array("q")
         for boxes in keyframes:
@@ -104,6 +104,7 @@ class PackedBoxes:
         )
 
     def of_keyframe(self, row: int, num_classes: int) -> GivenBoxes:
+        """The boxes of keyframe ``row``, with labels (R, num_classes)."""
         first, last = self.begin[row : row + 2].tolist()
         labels = torch.zeros(last - first, num_classes)
         starts = self.label_begin[first : last + 1].tolist()
@@ -136,6 +137,7 @@ def read_keyframes(*paths: str | Path) -> dict[str, list[float]]:
 
 
 def second_of(text: str, where: str) -> float:
+    """The moment that a cell names; ValueError with ``where`` if it is no number."""
     return number_in(text, where, "a second")
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 from slowfast.data.datasets.table_rows import refuse_utf16, table_rows
 from slowfast.log import LOGGER
 
+ANNOTATED = "video,second,x1,y1,x2,y2,action[,person]"
+
 
 def box_lines(
     file: Path, shown: str, *, columns: tuple[int, int], expected: str

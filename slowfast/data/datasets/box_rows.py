@@ -8,10 +8,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from slowfast.data.datasets.box_lines import box_lines, number_in
+from slowfast.data.datasets.box_lines import ANNOTATED, box_lines, number_in
 from slowfast.paths import local_path
 
-ANNOTATED = "video,second,x1,y1,x2,y2,action[,person]"
 DETECTED = "video,second,x1,y1,x2,y2,action,score"
 
 _Numbers = NDArray[np.float64]

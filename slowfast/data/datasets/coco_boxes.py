@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -45,35 +46,21 @@ def read_coco(
         names = {category["id"]: str(category["name"]) for category in content["categories"]}
         videos = {each["id"]: str(each["name"]) for each in content.get("videos", ())}
         annotations = content["annotations"]
+        if not isinstance(annotations, list):
+            raise TypeError(f"annotations {str(annotations)[:60]}, no list")
     except (AttributeError, KeyError, TypeError) as error:
         raise ValueError(f"{path}: expected {EXPECTED}, found {error!r}") from error
     refuse_same_names(videos.values(), str(path))
     places = _Places(videos, first_frame, video)
     reading = Reading()
     for i, entry in enumerate(annotations):
-        where = f"{path}: annotation {i}"
-        try:
-            if entry.get("iscrowd"):
-                reading.left_out["boxes of crowds (iscrowd)"] += 1
-                continue
-            image = images[entry["image_id"]]
-            name, frame = places.of(image)
-            x, y, width, height = map(float, entry["bbox"])
-            size = float(image["width"]), float(image["height"])
-            category = names[entry["category_id"]]
-        except (AttributeError, KeyError, ValueError, TypeError) as error:
-            raise ValueError(
-                f"{where} lacks what a box needs ({error!r}): bbox, category_id, and an image with "
-                "width, height and the number of its frame"
-            ) from error
-        if frame < 0:
-            raise ValueError(
-                f"{where}: expected frames from 0, found {frame}; where pictures are numbered from "
-                "0, set --first-frame 0"
-            )
-        actions = _actions(entry, attributes, where) if attributes else (category,)
-        corners = x, y, x + width, y + height
-        reading.boxes.append(AnnotatedBox(name, frame, corners, size, actions, where))
+        if isinstance(entry, dict) and entry.get("iscrowd"):
+            reading.left_out["boxes of crowds (iscrowd)"] += 1
+            continue
+        box = _box_of(entry, images, names, places, f"{path}: annotation {i}")
+        if attributes:
+            box = replace(box, actions=_actions(entry, attributes, box.where))
+        reading.boxes.append(box)
     reading.notes += [
         f"{path}: pictures are numbered from {first} (--first-frame), as {name!r} is"
         for first, name in places.numbered.items()
@@ -115,8 +102,36 @@ class _Places:
         return video, int(numbered[2]) - first
 
 
+def _box_of(
+    entry: Any,
+    images: dict[Any, dict[str, Any]],
+    names: dict[Any, str],
+    places: _Places,
+    where: str,
+) -> AnnotatedBox:
+    """The box of an annotation, with its category as the action."""
+    try:
+        image = images[entry["image_id"]]
+        name, frame = places.of(image)
+        x, y, width, height = map(float, entry["bbox"])
+        size = float(image["width"]), float(image["height"])
+        category = names[entry["category_id"]]
+    except (AttributeError, KeyError, ValueError, TypeError) as error:
+        raise ValueError(
+            f"{where} lacks what a box needs ({error!r}): bbox, category_id, and an image with "
+            "width, height and the number of its frame"
+        ) from error
+    if frame < 0:
+        raise ValueError(
+            f"{where}: expected frames from 0, found {frame}; where pictures are numbered from 0, "
+            "set --first-frame 0"
+        )
+    return AnnotatedBox(name, frame, (x, y, x + width, y + height), size, (category,), where)
+
+
 def _actions(entry: dict[str, Any], attributes: tuple[str, ...], where: str) -> tuple[str, ...]:
-    given = entry.get("attributes") or {}
+    found = entry.get("attributes")
+    given = found if isinstance(found, dict) else {}
     if not any(name in given for name in attributes):
         wanted = " or ".join(map(repr, attributes))
         near = did_you_mean(attributes[0], given)

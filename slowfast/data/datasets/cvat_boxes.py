@@ -43,23 +43,10 @@ def read_cvat(
         ValueError: it is not such a file, or its frames are not counted as the video's.
     """
     root = _root_of(path)
-    size = root.find(".//original_size")
-    source = video or root.findtext(".//source") or root.findtext("./meta/task/name")
-    if size is None or not source or root.find("image") is not None:
-        raise ValueError(
-            f"{path}: expected <original_size> and <source> of a video, found none; export it from "
-            "CVAT as 'CVAT for video 1.1'"
-        )
-    if len(list(root.iter("original_size"))) > 1:
-        raise ValueError(
-            f"{path}: expected one video, found several, whose boxes this format does not tell "
-            "apart; export each task of the project by itself"
-        )
-    name = video_name(source)
+    name, size = _video_of(root, video, path)
     reading = Reading()
     lacking: Counter[str] = Counter()
     frames = _Frames.of(root)
-    measured = float(size.findtext("width") or 0), float(size.findtext("height") or 0)
     for track in root.iter("track"):
         where = f"{path}: track {track.get('id')}"
         if not track.get("label"):
@@ -77,7 +64,7 @@ def read_cvat(
                 lacking[track.attrib["label"]] += 1
                 continue
             reading.boxes.append(
-                AnnotatedBox(name, shape.frame, shape.corners, measured, actions, here)
+                AnnotatedBox(name, shape.frame, shape.corners, size, actions, here)
             )
     _settle_lacking(reading, lacking, root, attributes, path)
     return reading
@@ -88,6 +75,33 @@ def _root_of(path: Path) -> Element:
         return ElementTree.parse(path).getroot()
     except (OSError, ElementTree.ParseError) as error:
         raise ValueError(f"{path}: expected an .xml of CVAT for video, found {error}") from error
+
+
+def _video_of(root: Element, video: str, path: Path) -> tuple[str, tuple[float, float]]:
+    """Name of the video, and width and height of its frames."""
+    size = root.find(".//original_size")
+    source = video or root.findtext(".//source") or root.findtext("./meta/task/name")
+    if size is None or not source or root.find("image") is not None:
+        raise ValueError(
+            f"{path}: expected <original_size> and <source> of a video, found none; export it from "
+            "CVAT as 'CVAT for video 1.1'"
+        )
+    if len(list(root.iter("original_size"))) > 1:
+        raise ValueError(
+            f"{path}: expected one video, found several, whose boxes this format does not tell "
+            "apart; export each task of the project by itself"
+        )
+    sides = [size.findtext(side) or "" for side in ("width", "height")]
+    try:
+        width, height = map(float, sides)
+    except ValueError:
+        width = height = 0.0
+    if not min(width, height) > 0:
+        raise ValueError(
+            f"{path}: expected width and height of the frames in <original_size>, found "
+            f"{' and '.join(map(repr, sides))}; export it from CVAT again"
+        )
+    return video_name(source), (width, height)
 
 
 @dataclass(frozen=True)

@@ -142,7 +142,7 @@ def read_annotations(table: Path) -> Iterator[Annotation]:
 def _annotation(where: str, row: dict[str, str]) -> Annotation:
     try:
         start, end = (int(float(row[name])) for name in ("time_start", "time_end"))
-    except ValueError:
+    except (ValueError, OverflowError):
         raise ValueError(
             f"{where}: expected seconds in time_start and time_end, found {row['time_start']!r} "
             f"and {row['time_end']!r}; correct the row"

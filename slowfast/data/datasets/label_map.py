@@ -13,6 +13,8 @@ _COMMENT = re.compile(rf"({_TEXT})|#[^\n]*")
 _BLOCK = re.compile(rf"\{{((?:{_TEXT}|[^{{}}\"'])*)\}}")
 _FIELD = re.compile(rf"(\w+)\s*:\s*({_TEXT}|[^\s{{}}\"',]+)")
 
+_MOST = 2**31 - 1  # what a .pbtxt's int32 holds
+
 
 def read_label_map(path: str | Path) -> dict[int, str]:
     """Number -> name of each class, from blocks such as ``item { name: "run" id: 1 }``.
@@ -39,9 +41,9 @@ def read_label_map(path: str | Path) -> dict[int, str]:
         end = block.end()
         fields: dict[str, str] = dict(_FIELD.findall(block[1]))
         name, number = fields.get("name", ""), fields.get("id", fields.get("label_id", ""))
-        if name[:1] not in ('"', "'") or not number.isdecimal() or not int(number):
+        if name[:1] not in ('"', "'") or not number.isdecimal() or not 0 < int(number) <= _MOST:
             raise ValueError(
-                f"{where}: expected a name in quotes and an id from 1, found "
+                f"{where}: expected a name in quotes and an id from 1 to {_MOST}, found "
                 f"{' '.join(block[1].split())!r}"
             )
         value = int(number)

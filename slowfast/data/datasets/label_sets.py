@@ -17,7 +17,7 @@ from slowfast.data.manifest import Manifest
 from slowfast.data.packed_text import digest_of, packed_numbers
 from slowfast.data.record import Record, Records
 
-NONE = '""'  # the labels of a video that has none, as in frame lists
+NO_LABELS = '""'  # of a video, as frame lists have it, too
 
 
 class LabelSets:
@@ -110,7 +110,7 @@ def read_label_sets(
 
 def as_listed(label: Tensor) -> str:
     """Labels (K,) as such lists have them."""
-    return ",".join(map(str, label.nonzero().flatten().tolist())) or NONE
+    return ",".join(map(str, label.nonzero().flatten().tolist())) or NO_LABELS
 
 
 def label_numbers(text: str, num_classes: int, where: str) -> list[int]:
@@ -137,9 +137,10 @@ def _rows(
         found = form.fullmatch(text)
         if found is None:
             raise ValueError(
-                f"{shown}:{number}: expected 'path{separator}3,17', or 'path{separator}{NONE}' "
-                f"of a video without labels (DATA.MULTI_LABEL), got {text!r}. Set "
-                "DATA.PATH_LABEL_SEPARATOR if another character divides them"
+                f"{shown}:{number}: expected 'path{separator}3,17', or "
+                f"'path{separator}{NO_LABELS}' of a video without labels "
+                f"(DATA.MULTI_LABEL), got {text!r}. Set DATA.PATH_LABEL_SEPARATOR if another "
+                "character divides them"
             )
         video, _ = split_line(f"{found[1]}{separator}0", separator)
         labels = label_numbers(found[2].strip('"').strip(), num_classes, f"{shown}:{number}")

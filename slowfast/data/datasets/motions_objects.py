@@ -93,17 +93,8 @@ def make_motion_objects(
     Raises:
         ValueError: a setting cannot be, or the folder holds a set made with other settings.
     """
-    if len(sizes) != len(SPLITS) or min(sizes) < 0 or not 1 <= most <= 8:
-        raise ValueError(
-            f"motions: expected two sizes, of train and val, and 1 to 8 objects a clip, got sizes "
-            f"{tuple(sizes)} and {most} objects"
-        )
+    _check_sizes(sizes, most, size, fps)
     check_classes(classes)
-    if min(size) < 48 or size[0] % 2 or size[1] % 2 or fps < 9:
-        raise ValueError(
-            "motions: expected an even width and height of at least 48 pixels and fps of at least "
-            f"9, got {size[0]}x{size[1]} at {fps}"
-        )
     settings = ObjectSettings(
         seed, (sizes[0], sizes[1]), tuple(classes), most, *size, fps=fps, pictures=pictures
     )
@@ -119,6 +110,19 @@ def make_motion_objects(
     missing = [task for task in tasks if not _last_file(folder, settings, *task).exists()]
     write_all(partial(_write_clip, folder, settings), missing, workers=workers, progress=progress)
     return folder
+
+
+def _check_sizes(sizes: Sequence[int], most: int, size: tuple[int, int], fps: int) -> None:
+    if len(sizes) != len(SPLITS) or min(sizes) < 0 or not 1 <= most <= 8:
+        raise ValueError(
+            f"motions: expected two sizes, of train and val, and 1 to 8 objects a clip, got sizes "
+            f"{tuple(sizes)} and {most} objects; correct --sizes or --most"
+        )
+    if min(size) < 48 or size[0] % 2 or size[1] % 2 or fps < 9:
+        raise ValueError(
+            "motions: expected an even width and height of at least 48 pixels and fps of at least "
+            f"9, got {size[0]}x{size[1]} at {fps}"
+        )
 
 
 def name_of(split: str, index: int) -> str:

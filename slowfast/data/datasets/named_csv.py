@@ -14,13 +14,12 @@ from typing import Any
 from slowfast.data.datasets.kinetics import refuse_annotations
 from slowfast.data.datasets.label_names import numbers_of_names, own_names_from_cfg
 from slowfast.data.datasets.label_sets import LabelSets
-from slowfast.data.datasets.table_rows import refuse_utf16, table_rows
+from slowfast.data.datasets.table_rows import read_header, table_rows
 from slowfast.data.manifest import Manifest
 from slowfast.data.record import NoSuchSplit, Records
 from slowfast.paths import local_path
 
 COLUMNS = ("path", "label")
-SEPARATORS = ",;\t"
 BETWEEN_NAMES = "|"
 
 
@@ -42,11 +41,8 @@ def read_table(path: Path, *, several: bool = False) -> Iterator[tuple[str, str,
             "DATA.PATH_TO_DATA_DIR to the folder of train.csv, val.csv and test.csv"
         )
     with file_path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-        header = file.readline().rstrip("\r\n")
-        refuse_utf16(header, str(path))
+        header, separator, columns = read_header(file, str(path))
         refuse_annotations(header, str(path))
-        separator = max(SEPARATORS, key=header.count)
-        columns = [name.strip().strip('"').lower() for name in header.split(separator)]
         if not set(COLUMNS) <= set(columns):
             raise ValueError(
                 f"{path}:1: expected a header with the columns path and label, found {header!r}; "

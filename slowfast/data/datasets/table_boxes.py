@@ -14,14 +14,13 @@ from slowfast.data.datasets.annotated_boxes import (
     Reading,
     video_name,
 )
-from slowfast.data.datasets.table_rows import refuse_utf16, table_rows
+from slowfast.data.datasets.table_rows import read_header, table_rows
 from slowfast.paths import local_path
 
 EXPECTED = (
     "a header with video, second or frame, x1,y1,x2,y2 (or x,y,width,height) and action, such as "
     "video,second,x1,y1,x2,y2,action"
 )
-SEPARATORS = ",;\t"
 _VIDEO = ("video", "video_id", "video_name", "clip", "file", "filename", "file_name", "path")
 _SECOND = ("second", "seconds", "time", "timestamp", "sec", "t")
 _FRAME = ("frame", "frame_id", "frame_index", "frame_number", "frame_num")
@@ -66,10 +65,7 @@ def read_table_boxes(path: Path, *, first_frame: int | None = None) -> Reading:
     """
     try:
         with Path(local_path(str(path))).open(encoding="utf-8-sig", newline="") as file:
-            header = file.readline().rstrip("\r\n")
-            refuse_utf16(header, str(path))
-            separator = max(SEPARATORS, key=header.count)
-            names = [name.strip().strip('"').lower() for name in header.split(separator)]
+            header, separator, names = read_header(file, str(path))
             columns = _columns_of(names, f"{path}:1", header)
             rows = table_rows(file, str(path), separator=separator, first_line=2)
             boxes = [

@@ -6,6 +6,8 @@ import csv
 from collections.abc import Iterator
 from typing import TextIO
 
+SEPARATORS = ",;\t"
+
 
 def table_rows(
     file: TextIO, shown: str, *, separator: str = ",", first_line: int = 1
@@ -37,6 +39,25 @@ def table_rows(
         cells = [cell.strip() for cell in cells]
         if any(cells):
             yield f"{shown}:{number}", cells
+
+
+def read_header(file: TextIO, shown: str) -> tuple[str, str, list[str]]:
+    """The first line, what divides its columns, and their names in lower case.
+
+    Columns are divided by what is most frequent in it: commas, semicolons or tabs.
+
+    Args:
+        file: at its beginning.
+        shown: its name in messages.
+
+    Raises:
+        ValueError: the file is UTF-16.
+    """
+    header = file.readline().rstrip("\r\n")
+    refuse_utf16(header, shown)
+    separator = max(SEPARATORS, key=header.count)
+    names = [name.strip().strip('"').lower() for name in header.split(separator)]
+    return header, separator, names
 
 
 def refuse_utf16(first_line: str, shown: str) -> None:

@@ -69,6 +69,8 @@ def test_attributes_and_what_is_passed_over(tmp_path: Path) -> None:
         ValueError, match=r"the attribute 'poes' \(did you mean 'pose' or 'phone'\?\), fo"
     ):
         read_coco(path, attributes=("poes",))
+    with pytest.raises(ValueError, match=r"annotation 0: .* the attribute 'pose', found none"):
+        read_coco(write(tmp_path, {}, {"attributes": [1]}), attributes=("pose",))
     reading = read_coco(write(tmp_path, {}, {"iscrowd": 1}))
     assert reading.left_out == {"boxes of crowds (iscrowd)": 1}
     empty = read_coco(write(tmp_path, {}, {}, images=[IMAGE, IMAGE | {"id": 8}]))
@@ -94,6 +96,8 @@ def test_files_that_are_not_understood(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text("{")
     with pytest.raises(ValueError, match=r"a.json:1: not JSON"):
         read_coco(tmp_path / "a.json")
+    with pytest.raises(ValueError, match=r"a.json: expected JSON with .*annotations 5, no list"):
+        read_coco(write(tmp_path, {}, {}, annotations=5))
     names = [{"id": 1, "name": "a/street.v2"}, {"id": 2, "name": "b/street.v2.mp4"}]
     with pytest.raises(ValueError, match=r"found 'a/street.v2' and 'b/street.v2.mp4', whose boxes"):
         read_coco(write(tmp_path, {"video_id": 1, "frame_id": 6}, {}, videos=names))

@@ -80,6 +80,7 @@ def test_files_that_are_not_understood(tmp_path: Path) -> None:
     for text, message in (
         ("<a>", r"a.xml: expected an .xml of CVAT for video, found"),
         ("<annotations/>", r"export it from CVAT as 'CVAT for video 1.1'"),
+        (CVAT.replace("<width>200", "<width>x"), r"a.xml: expected width and .* 'x' and '100'"),
         (both, r"a.xml: expected one video, found several"),
         (CVAT.replace('xtl="20.0" ', ""), r"track 0: expected a box with frame, xtl.*{'frame'"),
         (CVAT.replace('frame="0"', 'frame="x"'), r"track 0: expected a box with frame, xtl"),

@@ -105,6 +105,7 @@ def test_a_test_split_without_labels(write: Write, videos: Path, tmp_path: Path)
         ("", "path,label", r"t\.csv:1: expected a header with the columns label,youtube_id,"),
         ("zumba,x,4,train\n", HEADER, r"t\.csv:2: expected 5 columns, found 'zumba,x,4,train'"),
         ("zumba,x,4,a,train\n", HEADER, r"t\.csv:2: expected seconds .* found '4' and 'a'; corre"),
+        ("zumba,x,4,inf,train\n", HEADER, r"t\.csv:2: expected seconds .* found '4' and 'inf'"),
         ("zumba,x,4,9,dev\n", HEADER, r"t\.csv:2: expected a split of train, .* found 'dev'"),
         (",x,4,9,train\n", HEADER, r"t\.csv:2: expected a label of 'x', found none; correct"),
     ],
