@@ -112,6 +112,12 @@ def optimizer_from_cfg(model: nn.Module, cfg: Any) -> torch.optim.Optimizer:
     groups = parameter_groups(model, decay, lars=solver.LARS_ON)
     if not groups:
         raise ValueError("no parameter is left to train; MODEL.FREEZE names all of them")
+    learning = [name for name, p in model.named_parameters() if p.requires_grad]
+    if cfg.MODEL.DETACH_FINAL_FC and not any(".head." in f".{name}" for name in learning):
+        raise ValueError(
+            "MODEL.DETACH_FINAL_FC True leaves gradients to the head alone, and MODEL.FREEZE "
+            f"{list(cfg.MODEL.FREEZE)} freezes it: nothing would learn; leave out one of the two"
+        )
     optimizer = _optimizer(groups, solver)
     optimizer.register_load_state_dict_pre_hook(_keep_settings)
     optimizer.register_load_state_dict_post_hook(_lay_out_like_parameters)

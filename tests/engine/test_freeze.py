@@ -88,6 +88,14 @@ def test_linear_probing(tiny: list[str]) -> None:
     assert counted == 2
 
 
+def test_a_head_that_is_frozen_and_detached_is_refused(tiny: list[str]) -> None:
+    cfg = load_cfg(CONFIG, [*tiny, "MODEL.DETACH_FINAL_FC", "True", "MODEL.FREEZE", "['head']"])
+    with pytest.raises(
+        ValueError, match=r"FREEZE \['head'\] freezes it: nothing would learn; leave"
+    ):
+        build_trainer(cfg)
+
+
 def test_a_detached_head_learns_alone_but_statistics_follow(tiny: list[str]) -> None:
     """The public key: all parameters are in the optimizer, and only two get a gradient."""
     cfg = load_cfg(CONFIG, [*tiny, "MODEL.DETACH_FINAL_FC", "True", "SOLVER.WEIGHT_DECAY", "0.1"])
