@@ -70,7 +70,5 @@ def _numbers(names: Sequence[str]) -> dict[str, int]:
 
 def _strange(weights: Sequence[str], data: Sequence[str]) -> list[int]:
     """Numbers that have two names."""
-    if not weights or not data:
-        return []
     pairs = zip(weights, data, strict=False)
     return [number for number, (a, b) in enumerate(pairs) if a != b]

@@ -118,7 +118,7 @@ def _right(annotated: BoxTable, detected: BoxTable, iou: float) -> NDArray[np.bo
     pairs, boxes = _pairs_of_a_group(annotated, detected)
     if not len(pairs):
         return right
-    overlap = _iou(detected.corners[pairs], annotated.corners[boxes])
+    overlap = pairwise_iou(detected.corners[pairs], annotated.corners[boxes])
     # Pairs of a detection follow each other: the best of each, the first one if there are several.
     starts = np.flatnonzero(np.diff(pairs, prepend=-1))
     best = np.maximum.reduceat(overlap, starts)
@@ -147,7 +147,7 @@ def _pairs_of_a_group(annotated: BoxTable, detected: BoxTable) -> tuple[Ints, In
     return pairs, by_group[np.repeat(begin, count) + within]
 
 
-def _iou(a: Floats, b: Floats) -> Floats:
+def pairwise_iou(a: Floats, b: Floats) -> Floats:
     """Intersection over union of (N, 4) and (N, 4), pair by pair."""
     low, high = np.maximum(a[:, :2], b[:, :2]), np.minimum(a[:, 2:], b[:, 2:])
     both = np.prod(np.clip(high - low, 0, None), axis=1)

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from functools import partial
 from html import escape
 
+import numpy as np
+
 from slowfast.data.readers.clock import times_of
 from slowfast.engine.keyframe_boxes import ComparedBoxes, LabelledBox, Moment, boxes_of_run
+from slowfast.eval.frame_map import pairwise_iou
 from slowfast.viz.box_clips import shots, shown_frames
 from slowfast.viz.clips import Preview, encode_preview
 from slowfast.viz.page import Part
@@ -102,8 +105,4 @@ def _preview(boxes: ComparedBoxes, video: str, moment: Moment) -> Preview:
 
 
 def _iou(a: LabelledBox, b: LabelledBox) -> float:
-    """Intersection over union."""
-    (ax1, ay1, ax2, ay2), (bx1, by1, bx2, by2) = a.corners, b.corners
-    both = max(min(ax2, bx2) - max(ax1, bx1), 0) * max(min(ay2, by2) - max(ay1, by1), 0)
-    union = (ax2 - ax1) * (ay2 - ay1) + (bx2 - bx1) * (by2 - by1) - both
-    return both / union if union > 0 else 0.0
+    return float(pairwise_iou(np.array([a.corners]), np.array([b.corners]))[0])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from slowfast.data.datasets.kinetics import is_video_name, read_class_names
 from slowfast.data.datasets.label_names import numbers_of_names
-from slowfast.data.datasets.table_rows import refuse_utf16, table_rows
+from slowfast.data.datasets.table_rows import read_header, table_rows
 
 COLUMNS = ("youtube_id", "time_start", "time_end", "split")
 LABEL = "label"  # the table of a test split may be without
@@ -122,19 +122,17 @@ def read_annotations(table: Path) -> Iterator[Annotation]:
     if not table.is_file():
         raise ValueError(f"{table}: expected a table of Kinetics, found nothing; check the path")
     with table.open(encoding="utf-8-sig", newline="") as file:
-        header = file.readline().rstrip("\r\n")
-        refuse_utf16(header, str(table))
-        columns = [name.strip() for name in header.split(",")]
+        header, separator, columns = read_header(file, str(table))
         if not set(COLUMNS) <= set(columns):
             raise ValueError(
                 f"{table}:1: expected a header with the columns {','.join((LABEL, *COLUMNS))}, "
                 f"found {header[:120]!r}; take the .csv that the data set is published as"
             )
-        for where, cells in table_rows(file, str(table), first_line=2):
+        for where, cells in table_rows(file, str(table), separator=separator, first_line=2):
             if len(cells) != len(columns):
                 raise ValueError(
-                    f"{where}: expected {len(columns)} columns, found {','.join(cells)!r}; quote "
-                    "what holds a comma"
+                    f"{where}: expected {len(columns)} columns, found {separator.join(cells)!r}; "
+                    f"quote what holds a {separator!r}"
                 )
             yield _annotation(where, dict(zip(columns, cells, strict=True)))
 
